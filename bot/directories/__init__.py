@@ -1,0 +1,1 @@
+"""Directories: who checks a password. One file or folder per vendor, all behind the port in `base`."""

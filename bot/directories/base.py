@@ -1,0 +1,179 @@
+"""The Directory port: the minimum a directory must offer, and what each method promises when the reply is lost.
+
+Accounts are named by their immutable id (`objectGUID` in the canonical lower-case hyphened form, or the Entra id): names
+move, ids do not. A connector connects when first used and is a context manager: leaving it closes its connections.
+
+`set_password` and `unlock` are called from one thread. `may_rotate`, `works` and `confirm` may be called from up to
+`overlap` other threads at the same time, while `set_password` runs: a connector keeps connections of its own for them.
+
+Every method raises `bot.errors.OutsideError` subclasses and nothing else for what happens outside. Before any of them
+sends a credential, the server has proved who it is (`CertificateRefused` otherwise).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import Protocol, Self
+
+from pydantic import SecretStr
+
+from bot.passwords import PasswordPolicy
+from storage.models import Status, Tier
+
+
+class Level(StrEnum):
+    """How a finding of `check` reads."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence of `check`: what is true, and what a technician can do about it (empty when all is well)."""
+
+    level: Level
+    what: str
+    mend: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAccount:
+    """An account as the directory lists it. `tier` is privileged, service or person: marks are not its business."""
+
+    object_id: str
+    username: str
+    domain: str
+    upn: str | None
+    mail: str | None
+    display_name: str | None
+    ou: str | None
+    enabled: bool
+    locked: bool
+    password_set_at: datetime | None
+    tier: Tier
+    guard: str | None
+    """Why this account is never rotated, in a sentence; None when it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What `accounts` found. `accounts` is read once, lazily, page by page; the other fields are final after that.
+
+    `complete`: these are all the accounts there are, so any other one known before is gone. Otherwise only `removed` is.
+    """
+
+    accounts: Iterable[SeenAccount]
+    cursor: str
+    complete: bool
+    removed: tuple[str, ...] = ()
+    domain_names: tuple[str, ...] = ()
+    """Qualifiers usernames of this directory may carry: NetBIOS name, DNS name, UPN suffixes; lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds for one account right now, read from the directory itself in one go."""
+
+    allowed: bool
+    status: Status | None
+    """When not allowed: `Not Permitted` or `Admin Not Permitted`."""
+    reason: str
+    """When not allowed: why, in a sentence."""
+    tier: Tier
+    username: str
+    password_set_at: datetime | None
+    """The directory's set-time; None when it shows none (must change at next logon)."""
+    policy: PasswordPolicy
+    locked: bool = False
+    possible_at: datetime | None = None
+    """`password_set_at` + the policy's minimum age, where that lies ahead on the directory's own clock."""
+
+
+class Verdict(StrEnum):
+    """What `confirm` and `works` found out."""
+
+    TAKEN = "taken"
+    """The directory takes this password now, and its set-time moved beyond `since`."""
+    NOT_TAKEN = "not_taken"
+    """The set-time did not move: the write never happened; the same one may be sent again."""
+    CHANGED = "changed"
+    """The set-time moved, and this is not the password: somebody else set another one. Ask a person."""
+    WAIT = "wait"
+    """Not known yet, and another sign-in attempt now could lock the account: look again after `wait`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The answer of `confirm`: the verdict, the set-time it saw, which server said so, and why in a sentence."""
+
+    verdict: Verdict
+    set_at: datetime | None
+    server: str
+    reason: str = ""
+    wait: timedelta = field(default_factory=timedelta)
+    by_set_time: bool = False
+    """The sign-in told nothing (locked, Protected Users, hours): judged by the set-time alone."""
+    tried: bool = False
+    """A sign-in attempt was made."""
+
+
+class Directory(Protocol):
+    """One directory of one organization."""
+
+    overlap: int
+    """How many threads may call `may_rotate`, `works` and `confirm` at the same time."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def check(self) -> list[Finding]:
+        """Everything a technician would want to know before trusting this connection, in words, best first.
+
+        Never raises for what is wrong outside: that is a finding. Changes nothing. A lost reply is a finding too.
+        """
+
+    def accounts(self, since: str | None) -> Changes:
+        """All accounts (`since` None), or what changed since that cursor; a cursor that no longer serves reads all.
+
+        Reading only: on any error ask again with the same cursor.
+        """
+
+    def may_rotate(self, account: str) -> Standing:
+        """Read what holds for this account right now. Reading only. `NotFound` when it is gone."""
+
+    def set_password(self, account: str, secret: SecretStr) -> str:
+        """Give the account this password; returns the name of the server that took it.
+
+        `NoAnswer` when the reply is lost: it may or may not have been taken, and the caller must look (`confirm`) before
+        it sends anything else. Every other error means that the old password still holds. Safe to repeat with the
+        same password.
+        """
+
+    def confirm(
+        self, account: str, secret: SecretStr, since: datetime | None, server: str | None, unproven: int = 0
+    ) -> Proof:
+        """Find out whether the account takes this password now, by signing in with it and by the set-time.
+
+        `since` is the set-time read before the write, `server` the one that took it (looked at first), `unproven` how many
+        sign-in attempts of ours in the present observation window are not known to have succeeded. A sign-in attempt is made
+        only when the set-time moved beyond `since`, and never when it could be the one that locks the account.
+        A lost reply raises `NoAnswer`: the attempt counts as unproven.
+        """
+
+    def works(self, account: str, secret: SecretStr, unproven: int = 0) -> Proof:
+        """Find out whether this password signs in as things are (before any write of ours): TAKEN, NOT_TAKEN or WAIT.
+
+        Costs at most one sign-in attempt, none near the lockout threshold (WAIT). An old password that a directory still
+        lets in for a while after a change is NOT_TAKEN when that can be known.
+        """
+
+    def unlock(self, account: str) -> None:
+        """Lift a lockout. Safe to repeat."""

@@ -13,8 +13,3 @@ depends_on = ${repr(depends_on)}
 def upgrade() -> None:
     """Bring an older database up to this schema."""
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    """Not offered: restore the backup made before upgrading."""
-    raise NotImplementedError("restore the backup made before upgrading")

@@ -275,8 +275,3 @@ def upgrade() -> None:
         batch_op.create_index('one_open_step', ['account_id'], unique=True, sqlite_where=sa.text('ended_at IS NULL AND account_id IS NOT NULL'), postgresql_where=sa.text('ended_at IS NULL AND account_id IS NOT NULL'))
 
     # ### end Alembic commands ###
-
-
-def downgrade() -> None:
-    """Not offered: restore the backup made before upgrading."""
-    raise NotImplementedError("restore the backup made before upgrading")

@@ -378,6 +378,10 @@ class Task(SQLModel, table=True):
     """The directory's set-time read right before the first write of this step."""
     server: str | None = None
     """Which server took the write: looked at first when asking what became of it."""
+    taken_at: datetime | None = None
+    """When this directory was first known to have taken a password of this rotation; None while it never did."""
+    status: str | None = None
+    """The word people see for this account when it was refused."""
     previous_proved: bool | None = None
     """Whether the current revision was proved to work there before the first write; None when never asked."""
     policy: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))

@@ -256,6 +256,8 @@ def upgrade() -> None:
     sa.Column('tries', sa.Integer(), nullable=False),
     sa.Column('set_at_before', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('server', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('taken_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('status', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('previous_proved', sa.Boolean(), nullable=True),
     sa.Column('policy', sa.JSON(), nullable=True),
     sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),

@@ -1,0 +1,184 @@
+"""Rotations: what is open, what the latest of each record was, and cancelling what has not begun."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from bot.errors import RowNotFound
+from storage.models import (
+    Account,
+    Connection,
+    Lane,
+    Match,
+    MatchState,
+    Organization,
+    Record,
+    Rotation,
+    RotationState,
+    Status,
+    Task,
+    TaskState,
+    now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedAccount:
+    """An account approved for a record, with the directory it is in."""
+
+    account: Account
+    connection: Connection
+
+
+def get_rotation(session: Session, rotation_id: int) -> Rotation:
+    """This rotation."""
+    rotation = session.get(Rotation, rotation_id)
+    if rotation is None:
+        raise RowNotFound(f"There is no rotation {rotation_id}.")
+    return rotation
+
+
+def open_rotations(session: Session, record_ids: Sequence[int]) -> dict[int, Rotation]:
+    """Open rotations by record."""
+    return {
+        rotation.record_id: rotation
+        for chunk in _chunks(record_ids)
+        for rotation in session.exec(
+            select(Rotation).where(col(Rotation.record_id).in_(chunk), col(Rotation.ended_at).is_(None))
+        )
+    }
+
+
+def latest_rotations(session: Session, record_ids: Sequence[int]) -> dict[int, Rotation]:
+    """The latest rotation of each record that was not merely cancelled."""
+    found: dict[int, Rotation] = {}
+    for chunk in _chunks(record_ids):
+        newest = (
+            select(func.max(Rotation.id))
+            .where(col(Rotation.record_id).in_(chunk), Rotation.state != RotationState.CANCELLED)
+            .group_by(col(Rotation.record_id))
+        )
+        for rotation in session.exec(select(Rotation).where(col(Rotation.id).in_(newest))):
+            found[rotation.record_id] = rotation
+    return found
+
+
+def rotations_of(session: Session, record_id: int) -> list[Rotation]:
+    """Every rotation of this record, newest first."""
+    return list(
+        session.exec(select(Rotation).where(Rotation.record_id == record_id).order_by(col(Rotation.id).desc()))
+    )
+
+
+def approved_records(session: Session, organization_id: int | None = None) -> list[tuple[Organization, Record]]:
+    """Every record with an approved match, by organization and name."""
+    statement = (
+        select(Organization, Record)
+        .join(Record, col(Record.organization_id) == col(Organization.id))
+        .where(
+            col(Record.id).in_(select(Match.record_id).where(Match.state == MatchState.APPROVED)),
+        )
+        .order_by(col(Organization.name_key), col(Record.name_key), col(Record.id))
+    )
+    if organization_id is not None:
+        statement = statement.where(Organization.id == organization_id)
+    return [(organization, record) for organization, record in session.exec(statement)]
+
+
+def matched_accounts(session: Session, record_ids: Sequence[int]) -> dict[int, list[MatchedAccount]]:
+    """The accounts approved for each of these records."""
+    found: dict[int, list[MatchedAccount]] = {record_id: [] for record_id in record_ids}
+    for chunk in _chunks(record_ids):
+        rows = session.exec(
+            select(Match.record_id, Account, Connection)
+            .join(Account, col(Account.id) == col(Match.account_id))
+            .join(Connection, col(Connection.id) == col(Account.connection_id))
+            .where(Match.state == MatchState.APPROVED, col(Match.record_id).in_(chunk))
+            .order_by(col(Account.id))
+        )
+        for record_id, account, connection in rows:
+            assert record_id is not None
+            found[record_id].append(MatchedAccount(account, connection))
+    return found
+
+
+def cancel_planned(session: Session, record_ids: Sequence[int], reason: str) -> int:
+    """Cancel the rotations of these records that have not staged a password yet; returns how many."""
+    cancelled = list(
+        session.exec(
+            select(Rotation.id).where(
+                col(Rotation.record_id).in_(record_ids),
+                col(Rotation.ended_at).is_(None),
+                Rotation.state == RotationState.PLANNED,
+                col(Rotation.revision_id).is_(None),
+            )
+        )
+    )
+    if cancelled:
+        ended = now()
+        session.execute(
+            update(Rotation)
+            .where(col(Rotation.id).in_(cancelled))
+            .values(state=RotationState.CANCELLED, status=Status.NOT_PERMITTED, reason=reason, ended_at=ended)
+        )
+        session.execute(
+            update(Task)
+            .where(col(Task.rotation_id).in_(cancelled))
+            .values(state=TaskState.CANCELLED, ended_at=ended)
+        )
+    return len(cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much of some rotations is still open, and how much of that waits for something outside this program."""
+
+    open: int
+    waiting: int
+    reasons: tuple[str, ...]
+
+
+def waiting_for_others(session: Session, rotation_ids: Iterable[int], patience: int) -> Waiting:
+    """Count open rotations, and those none of whose steps can go on by itself now.
+
+    A step waits when its organization is frozen, its lane is stopped or frozen, its system has been away for at least
+    `patience` failures in a row, or its time has not come yet (a lockout window).
+    """
+    at, opened, waiting, reasons = now(), 0, 0, dict[str, None]()
+    for chunk in _chunks(list(rotation_ids)):
+        rows = session.exec(
+            select(Rotation.id, Task, Lane, Organization.frozen_at, Connection.name)  # type: ignore[call-overload]
+            .join(Task, col(Task.rotation_id) == col(Rotation.id))
+            .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
+            .join(Connection, col(Connection.id) == col(Task.connection_id))
+            .join(Organization, col(Organization.id) == col(Rotation.organization_id))
+            .where(col(Rotation.id).in_(chunk), col(Rotation.ended_at).is_(None), col(Task.ended_at).is_(None))
+        )
+        stands: dict[int, bool] = {}
+        for rotation_id, task, lane, frozen_at, name in rows:
+            moving = task.state in (TaskState.CHECKED, TaskState.CONFIRMED, TaskState.PUT_BACK)
+            reason = ""
+            if moving:
+                stands.setdefault(rotation_id, True)
+                continue
+            if frozen_at is not None:
+                reason = "rotations are stopped in this organization"
+            elif lane.stopped_at is not None or lane.frozen_reason is not None:
+                reason = f"{name} is stopped: {lane.frozen_reason or lane.failure_reason}"
+            elif lane.backoff_until is not None and lane.failures >= patience:
+                reason = f"{name} is away: {lane.failure_reason}"
+            elif task.due_at > at:
+                reason = task.reason or f"{name} is looked at again later"
+            stands[rotation_id] = stands.get(rotation_id, True) and bool(reason)
+            if reason:
+                reasons[reason] = None
+        opened += len(stands)
+        waiting += sum(stands.values())
+    return Waiting(opened, waiting, tuple(reasons))
+
+
+def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]

@@ -1,0 +1,187 @@
+"""Tasks: what is due in a lane, what a step needs to be done, and whether it may still write."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, update
+from sqlmodel import Session, col, select
+
+from storage.lanes import LOOKING
+from storage.models import (
+    Account,
+    Connection,
+    Lane,
+    Match,
+    MatchState,
+    Organization,
+    ProofTry,
+    Record,
+    Revision,
+    Rotation,
+    Task,
+    TaskKind,
+    TaskState,
+    now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rotation's step with every row it touches, loaded together."""
+
+    task: Task
+    rotation: Rotation
+    account: Account
+    record: Record
+    organization: Organization
+    match: Match | None
+    revision: Revision | None
+    """The revision being written, once staged."""
+
+
+def due_tasks(
+    session: Session, connection_id: int, states: Sequence[TaskState], at: datetime, limit: int
+) -> list[Task]:
+    """Open tasks of a lane in one of these states that are due, in the order they were asked for."""
+    statement = (
+        select(Task)
+        .where(
+            Task.connection_id == connection_id,
+            col(Task.ended_at).is_(None),
+            col(Task.state).in_(states),
+            col(Task.due_at) <= at,
+        )
+        .order_by(col(Task.id))
+        .limit(limit)
+    )
+    return list(session.exec(statement))
+
+
+def steps_of(session: Session, task_ids: Iterable[int]) -> list[Step]:
+    """These tasks, each with its rows, in the order given; one query however many."""
+    wanted = list(task_ids)
+    rows = session.exec(
+        select(Task, Rotation, Account, Record, Organization, Match, Revision)  # type: ignore[call-overload]
+        .join(Rotation, col(Rotation.id) == col(Task.rotation_id))
+        .join(Account, col(Account.id) == col(Task.account_id))
+        .join(Record, col(Record.id) == col(Rotation.record_id))
+        .join(Organization, col(Organization.id) == col(Task.organization_id))
+        .outerjoin(Match, col(Match.account_id) == col(Account.id))
+        .outerjoin(Revision, col(Revision.id) == col(Rotation.revision_id))
+        .where(col(Task.id).in_(wanted))
+    ).all()
+    by_id = {row[0].id: Step(*row) for row in rows}
+    return [by_id[task_id] for task_id in wanted if task_id in by_id]
+
+
+def steps_of_rotations(session: Session, rotation_ids: Iterable[int]) -> dict[int, list[Task]]:
+    """The tasks of these rotations, each list in position order."""
+    found: dict[int, list[Task]] = {rotation_id: [] for rotation_id in rotation_ids}
+    statement = (
+        select(Task)
+        .where(col(Task.rotation_id).in_(list(found)), Task.kind == TaskKind.ROTATE)
+        .order_by(col(Task.position), col(Task.id))
+    )
+    for task in session.exec(statement):
+        assert task.rotation_id is not None
+        found[task.rotation_id].append(task)
+    return found
+
+
+def hindrance(session: Session, task_id: int, token: int) -> str | None:
+    """Read right before an outside write: None when it may go ahead, else what stands against it.
+
+    `lease`: another worker owns the lane; `frozen`: the organization was stopped; `changed`: the step, its rotation or the
+    consent is not what it was a moment ago.
+    """
+    row = session.execute(
+        select(  # type: ignore[call-overload]
+            Lane.token, Task.state, Organization.frozen_at, Rotation.ended_at, Match.state, Match.record_id,
+            Rotation.record_id,
+        )
+        .select_from(Task)
+        .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
+        .join(Rotation, col(Rotation.id) == col(Task.rotation_id))
+        .join(Organization, col(Organization.id) == col(Task.organization_id))
+        .outerjoin(Match, col(Match.account_id) == col(Task.account_id))
+        .where(Task.id == task_id)
+    ).one_or_none()
+    if row is None:
+        return "changed"
+    lane_token, state, frozen_at, ended_at, match_state, match_record, record = row
+    if lane_token != token:
+        return "lease"
+    if frozen_at is not None:
+        return "frozen"
+    if ended_at is not None or state not in (TaskState.APPLYING, TaskState.PUTTING_BACK):
+        return "changed"
+    if state == TaskState.APPLYING and (match_state != MatchState.APPROVED or match_record != record):
+        return "changed"
+    return None
+
+
+def unproven_tries(session: Session, account_ids: Iterable[int], window: timedelta) -> dict[int, int]:
+    """How many of our sign-in attempts per account, within the window, are not known to have succeeded."""
+    rows = session.execute(
+        select(ProofTry.account_id, func.count())
+        .where(
+            col(ProofTry.account_id).in_(list(account_ids)),
+            col(ProofTry.proved).is_(False),
+            col(ProofTry.tried_at) > now() - window,
+        )
+        .group_by(col(ProofTry.account_id))
+    )
+    return {account_id: count for account_id, count in rows}
+
+
+def settle_tries(session: Session, proved: Iterable[int], untried: Iterable[int]) -> None:
+    """Of these tasks' attempts: those proved stop counting, those never made are forgotten."""
+    proved, untried = list(proved), list(untried)
+    if proved:
+        session.execute(update(ProofTry).where(col(ProofTry.task_id).in_(proved)).values(proved=True))
+    if untried:
+        session.execute(
+            delete(ProofTry).where(col(ProofTry.task_id).in_(untried), col(ProofTry.proved).is_(False))
+        )
+
+
+def untouched_of_lane(session: Session, connection_id: int, limit: int) -> list[Task]:
+    """Open steps of this lane by which nothing was written yet."""
+    statement = (
+        select(Task)
+        .where(
+            Task.connection_id == connection_id,
+            col(Task.ended_at).is_(None),
+            Task.kind == TaskKind.ROTATE,
+            col(Task.state).in_((TaskState.WAITING, TaskState.CHECKED, TaskState.READY)),
+        )
+        .order_by(col(Task.id))
+        .limit(limit)
+    )
+    return list(session.exec(statement))
+
+
+def under_way(session: Session, connection_id: int) -> int:
+    """How many steps of this lane may have written something that nobody has looked at yet."""
+    return session.exec(
+        select(func.count())
+        .select_from(Task)
+        .where(Task.connection_id == connection_id, col(Task.ended_at).is_(None), col(Task.state).in_(LOOKING))
+    ).one()
+
+
+def request_sync(session: Session, connection: Connection) -> Task:
+    """A sync of this directory in its lane: the one already waiting, or a new one."""
+    waiting = session.exec(
+        select(Task).where(
+            Task.connection_id == connection.id, Task.kind == TaskKind.SYNC, col(Task.ended_at).is_(None)
+        )
+    ).first()
+    if waiting is not None:
+        return waiting
+    assert connection.id is not None
+    task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=TaskKind.SYNC)
+    session.add(task)
+    session.flush()
+    return task

@@ -1,0 +1,132 @@
+"""The environment, read once and completely into a frozen `Settings`.
+
+Every setting is an environment variable that starts with `REKEY_`. A wrong value is one sentence that names its
+variable. What a setting leaves open is decided here and nowhere else, so that no other file reads the environment
+(connector credentials, `REKEY_SECRET_*`, excepted: the world file says which of them are taken from there).
+"""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.errors import BadInput
+
+Network = IPv4Network | IPv6Network
+
+PREFIX = "REKEY_"
+SECRET_PREFIX = "REKEY_SECRET_"  # noqa: S105 - the start of a variable's name
+PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128"))
+)
+
+
+class LogLevel(StrEnum):
+    """How much the log says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How the log is written: for people, or one JSON object a line."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """What this process was told. Paths are absolute; relative ones start at the folder it was started in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=True
+    )
+
+    database_url: SecretStr = SecretStr("sqlite:///rekey.db")
+    """`sqlite:///FILE` or `postgresql://…`; secret because it may hold the database's password."""
+    key_file: Path = Path("rekey.key")
+    """The key ring that seals everything, readable by its owner only. `rekey keys init` makes it."""
+    master_key: SecretStr | None = None
+    """The key ring's text itself, for machines that hand secrets over in the environment; instead of `key_file`."""
+    escrow_dir: Path = Path("escrow")
+    """Where the escrow file and the audit trail's anchor live: beside the key file unless set; best on another disk."""
+    secrets_dir: Path | None = None
+    """The only folder `file:` references of the world file may point into."""
+    administrators: Annotated[tuple[str, ...], NoDecode] = ()
+    """Operators who are administrators everywhere, whatever the world file says; commas between."""
+    directory_networks: Annotated[tuple[Network, ...], NoDecode] = PRIVATE_NETWORKS
+    """Where directory servers may be; commas between. Link-local and metadata addresses never, even when named."""
+
+    pool_size: int = Field(default=8, ge=1, le=100)
+    """How many lanes are worked on at the same time."""
+    lease_seconds: float = Field(default=60, ge=1, le=3600)
+    """How long a silent worker keeps its lane before another may take it over; outside calls are given less."""
+    backoff_cap_seconds: float = Field(default=900, ge=0.05, le=86_400)
+    """The longest wait before a system that was away is looked at again."""
+    look_again_seconds: float = Field(default=5, ge=0.05, le=3600)
+    """How often every lane is looked at even though nobody asked."""
+
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.CONSOLE
+
+    @field_validator("administrators", "directory_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("directory_networks", mode="wrap")
+    @classmethod
+    def _networks(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            raise ValueError("write networks as 10.1.0.0/16, with commas between") from None
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("key_file", "escrow_dir", "secrets_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return Path(os.path.abspath(value.expanduser())) if value else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_key_and_its_folder(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("master_key") and values.get("key_file"):
+            raise ValueError("REKEY_KEY_FILE and REKEY_MASTER_KEY are both set. Keep the one that holds the key")
+        beside = Path(values.get("key_file") or "rekey.key").parent / "escrow"
+        return {**values, "escrow_dir": values.get("escrow_dir") or beside}
+
+
+def load() -> Settings:
+    """Read the environment. `BadInput` naming the variable when a value does not fit or a name is misspelt."""
+    _refuse_misspelt(os.environ)
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        words = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            words = f"{PREFIX}{str(first['loc'][0]).upper()} does not fit: {words[0].lower()}{words[1:]}"
+        raise BadInput(f"{words}. Nothing was done; set it right and start again.") from None
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would silently leave its default in place. Names far from ours are somebody else's."""
+    names = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and not name.startswith(SECRET_PREFIX) and name not in names:
+            near = get_close_matches(name, names, n=1, cutoff=0.85)
+            if near:
+                raise BadInput(f"{name} is not a setting of Rekey. Did you mean {near[0]}? Nothing was done.")

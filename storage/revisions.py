@@ -1,0 +1,170 @@
+"""Revisions: every version of a record's password, sealed, and in the escrow file before the database knows it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import SecretStr
+from sqlmodel import Session, col, select, update
+
+from bot.errors import BadInput
+from storage.escrow import Entry, Escrow, Proved
+from storage.models import Connection, Organization, Record, Revision, RevisionState, new_uid, now
+from storage.sealing import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """Where passwords are kept: sealed by the key ring in the database, and once more in the escrow file."""
+
+    keys: KeyRing
+    escrow: Escrow
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A revision to be: the record must have been flushed (it has its id)."""
+
+    organization: Organization
+    record: Record
+    password: SecretStr
+    state: RevisionState
+    origin: str
+    created_by: str
+    rotation_id: int | None = None
+
+
+def place_of(organization_uid: str, record_uid: str, revision_uid: str) -> tuple[str, ...]:
+    """The associated data of a revision: its sealed password opens nowhere else."""
+    return ("revision", organization_uid, record_uid, revision_uid)
+
+
+def add_revisions(session: Session, safe: Safe, drafts: Sequence[Draft]) -> list[Revision]:
+    """Seal the drafts, append them to the escrow file with one flush to the disk, add the rows; ids are set.
+
+    Raises `EscrowProblem`, and then the transaction must not be committed. A draft in state `current` retires the
+    record's current revision, if it has one, as `promote` does.
+    """
+    vaults = _vault_names(session, {draft.record.connection_id for draft in drafts})
+    retired = [_id_of(draft.record) for draft in drafts if draft.state is RevisionState.CURRENT]
+    revisions, entries = [], []
+    for draft in drafts:
+        uid, created_at = new_uid(), now()
+        place = place_of(draft.organization.uid, draft.record.uid, uid)
+        revisions.append(
+            Revision(
+                uid=uid,
+                organization_id=draft.record.organization_id,
+                record_id=_id_of(draft.record),
+                state=draft.state,
+                sealed=safe.keys.seal(draft.password, place),
+                origin=draft.origin,
+                rotation_id=draft.rotation_id,
+                created_at=created_at,
+                created_by=draft.created_by,
+            )
+        )
+        entries.append(
+            Entry(
+                organization=draft.organization.name,
+                organization_uid=draft.organization.uid,
+                vault=vaults[draft.record.connection_id],
+                record=draft.record.name,
+                record_uid=draft.record.uid,
+                username=draft.record.username,
+                url=draft.record.url,
+                revision_uid=uid,
+                state=draft.state,
+                origin=draft.origin,
+                created_at=created_at,
+                password=draft.password,
+            )
+        )
+    safe.escrow.append(entries)
+    if retired:
+        _retire(session, retired)
+    session.add_all(revisions)
+    session.flush()
+    return revisions
+
+
+def open_revision(safe: Safe, organization_uid: str, record_uid: str, revision: Revision) -> SecretStr:
+    """The password of a revision; `SealBroken` when its row was edited or moved, `KeyProblem` without its key."""
+    return safe.keys.open(revision.sealed, place_of(organization_uid, record_uid, revision.uid))
+
+
+def get_revisions(session: Session, revision_ids: Collection[int]) -> dict[int, Revision]:
+    """Revisions by id; ids that are not there are left out."""
+    rows = session.exec(select(Revision).where(col(Revision.id).in_(revision_ids)))
+    return {revision.id: revision for revision in rows if revision.id is not None}
+
+
+def revisions_of(session: Session, record_id: int) -> list[Revision]:
+    """Every revision of a record, newest first."""
+    query = select(Revision).where(Revision.record_id == record_id)
+    return list(session.exec(query.order_by(col(Revision.created_at).desc(), col(Revision.id).desc())))
+
+
+def find_revision(session: Session, record_id: int, state: RevisionState) -> Revision | None:
+    """The record's newest revision in this state, or None."""
+    query = select(Revision).where(Revision.record_id == record_id, Revision.state == state)
+    return session.exec(query.order_by(col(Revision.id).desc()).limit(1)).first()
+
+
+def find_revisions(session: Session, record_ids: Collection[int], state: RevisionState) -> dict[int, Revision]:
+    """Record id → its newest revision in this state, for many records in one query."""
+    query = select(Revision).where(col(Revision.record_id).in_(record_ids), Revision.state == state)
+    return {revision.record_id: revision for revision in session.exec(query.order_by(col(Revision.id)))}
+
+
+def promote(session: Session, pending: Revision, proved_at: datetime) -> None:
+    """The pending revision was proved everywhere: pending → current, current → previous, previous → old.
+
+    `BadInput` when it is not pending (any more). Say so in the escrow file too, with `note_proved`.
+    """
+    if pending.state != RevisionState.PENDING:
+        raise BadInput(f"Revision {pending.id} is {pending.state}, not pending: it was left as it is.")
+    _retire(session, [pending.record_id])
+    pending.state = RevisionState.CURRENT
+    pending.proved_at = proved_at
+    session.add(pending)
+    session.flush()
+
+
+def discard(session: Session, revision: Revision) -> None:
+    """No directory took this pending revision. It stays readable: nothing is ever deleted."""
+    if revision.state != RevisionState.PENDING:
+        raise BadInput(f"Revision {revision.id} is {revision.state}, not pending: it was left as it is.")
+    revision.state = RevisionState.DISCARDED
+    session.add(revision)
+    session.flush()
+
+
+def note_proved(safe: Safe, revisions: Sequence[Revision]) -> None:
+    """Tell the escrow file, with one flush, that these revisions became current: `recover` puts the newest in force."""
+    safe.escrow.append(Proved(revision.uid, revision.proved_at or now()) for revision in revisions)
+
+
+def _retire(session: Session, record_ids: Sequence[int]) -> None:
+    """current → previous, previous → old. In statements of its own, so that two rows are never current at once."""
+    for before, after in (
+        (RevisionState.PREVIOUS, RevisionState.OLD),
+        (RevisionState.CURRENT, RevisionState.PREVIOUS),
+    ):
+        session.exec(
+            update(Revision)
+            .where(col(Revision.record_id).in_(record_ids), col(Revision.state) == before)
+            .values(state=after)
+            .execution_options(synchronize_session="fetch")
+        )
+
+
+def _vault_names(session: Session, connection_ids: Collection[int]) -> dict[int, str]:
+    rows = session.exec(select(Connection.id, Connection.name).where(col(Connection.id).in_(connection_ids)))
+    return {connection_id: name for connection_id, name in rows if connection_id is not None}
+
+
+def _id_of(record: Record) -> int:
+    if record.id is None:
+        raise BadInput(f"The record {record.name!r} is not stored yet, so its password cannot be. Nothing was kept.")
+    return record.id

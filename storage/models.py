@@ -188,6 +188,8 @@ class Account(SQLModel, table=True):
         UniqueConstraint("organization_id", "id"),
         _same_organization("connections", "connection_id"),
         Index("ix_accounts_username", "organization_id", "username_key"),
+        Index("ix_accounts_upn", "organization_id", "upn_key"),
+        Index("ix_accounts_mail", "organization_id", "mail_key"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -199,7 +201,10 @@ class Account(SQLModel, table=True):
     domain: str = ""
     """The NetBIOS or tenant name people know the directory by; shown before the username."""
     upn: str | None = None
+    upn_key: str | None = None
     mail: str | None = None
+    mail_key: str | None = None
+    """Like the other keys, the whole of it as `storage.usernames.fold` compares it: what a record's username may be."""
     display_name: str | None = None
     ou: str | None = None
     enabled: bool = True

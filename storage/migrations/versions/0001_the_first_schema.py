@@ -108,7 +108,9 @@ def upgrade() -> None:
     sa.Column('username_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('domain', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('upn', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('upn_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('mail', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('mail_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('display_name', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('ou', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('enabled', sa.Boolean(), nullable=False),
@@ -127,6 +129,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('organization_id', 'id')
     )
     with op.batch_alter_table('accounts', schema=None) as batch_op:
+        batch_op.create_index('ix_accounts_mail', ['organization_id', 'mail_key'], unique=False)
+        batch_op.create_index('ix_accounts_upn', ['organization_id', 'upn_key'], unique=False)
         batch_op.create_index('ix_accounts_username', ['organization_id', 'username_key'], unique=False)
 
     op.create_table('lanes',

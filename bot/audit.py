@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from storage.sealing import KeyRing
 _BEFORE_THE_FIRST = Head(0, "rekey audit trail 1")
 _ANCHOR = "audit.head"
 _MOST_PROBLEMS = 20
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")  # spreadsheets skip white space and read full-width signs as signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def export_csv(session: Session, out: TextIO) -> int:
 
 
 def _plain(event: AuditEvent) -> dict[str, Any]:
-    return {name: _text_of(value) for name, value in event.model_dump().items()}
+    return {name: _text_of(getattr(event, name)) for name in AuditEvent.model_fields}
 
 
 def _text_of(value: object) -> object:
@@ -232,7 +233,7 @@ def _text_of(value: object) -> object:
 
 def _harmless(value: object) -> str:
     text = "" if value is None else str(value)
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    return "'" + text if _FORMULA.match(text) else text
 
 
 def _mac(key: bytes, before: str, row: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def test_the_same_secret_never_seals_to_the_same_text(keys: KeyRing) -> None:
 
 def test_an_unknown_key_is_named() -> None:
     sealed = KeyRing.parse("old:" + new_key_line().split(":")[1]).seal(SECRET, PLACE)
-    with pytest.raises(KeyProblem, match="'old'.*REKEY_MASTER_KEY"):
+    with pytest.raises(KeyProblem, match=r"'old'.*REKEY_MASTER_KEY"):
         KeyRing.parse(new_key_line()).open(sealed, PLACE)
 
 

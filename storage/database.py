@@ -30,7 +30,9 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadInput("REKEY_DATABASE_URL is not a database URL. Write sqlite:///rekey.db or postgresql://…") from error
+        raise BadInput(
+            "REKEY_DATABASE_URL is not a database URL. Write sqlite:///rekey.db or postgresql://…"
+        ) from error
     if parsed.drivername == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):

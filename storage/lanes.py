@@ -1,7 +1,7 @@
 """Lanes: who drains which connection's work, until when, and why one waits.
 
-Ownership is a lease with a fencing token, so that two processes on one database never work one lane at once, and an owner
-that froze finds a higher token when it wakes.
+Ownership is a lease with a fencing token, so that two processes on one database never work one lane at once, and an
+owner that froze finds a higher token when it wakes.
 """
 
 from collections.abc import Callable, Sequence

@@ -124,7 +124,7 @@ class Organization(SQLModel, table=True):
 
     __tablename__ = "organizations"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     uid: str = Field(default_factory=new_uid, unique=True)
     name: str
     name_key: str = Field(unique=True)
@@ -143,7 +143,7 @@ class Grant(SQLModel, table=True):
     __tablename__ = "grants"
     __table_args__ = (Index("ix_grants_operator", "operator"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     operator: str
     role: str
     organization_id: int | None = Field(default=None, foreign_key="organizations.id")
@@ -156,7 +156,7 @@ class Connection(SQLModel, table=True):
     __tablename__ = "connections"
     __table_args__ = (UniqueConstraint("organization_id", "name_key"), UniqueConstraint("organization_id", "id"))
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     uid: str = Field(default_factory=new_uid, unique=True)
     organization_id: int = Field(foreign_key="organizations.id")
     name: str
@@ -192,7 +192,7 @@ class Account(SQLModel, table=True):
         Index("ix_accounts_mail", "organization_id", "mail_key"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     organization_id: int
     connection_id: int
     object_id: str
@@ -235,7 +235,7 @@ class Record(SQLModel, table=True):
         Index("ix_records_name", "organization_id", "name_key"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     uid: str = Field(default_factory=new_uid, unique=True)
     organization_id: int
     connection_id: int
@@ -258,13 +258,23 @@ class Revision(SQLModel, table=True):
     __table_args__ = (
         _same_organization("records", "record_id"),
         Index("ix_revisions_record", "record_id", "state"),
-        Index("one_current_revision", "record_id", unique=True, sqlite_where=text("state = 'current'"),
-              postgresql_where=text("state = 'current'")),
-        Index("one_pending_revision", "record_id", unique=True, sqlite_where=text("state = 'pending'"),
-              postgresql_where=text("state = 'pending'")),
+        Index(
+            "one_current_revision",
+            "record_id",
+            unique=True,
+            sqlite_where=text("state = 'current'"),
+            postgresql_where=text("state = 'current'"),
+        ),
+        Index(
+            "one_pending_revision",
+            "record_id",
+            unique=True,
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     uid: str = Field(default_factory=new_uid, unique=True)
     organization_id: int
     record_id: int
@@ -289,7 +299,7 @@ class Match(SQLModel, table=True):
         Index("ix_matches_state", "organization_id", "state"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     organization_id: int
     account_id: int = Field(unique=True)
     record_id: int | None = None
@@ -304,7 +314,7 @@ class Rule(SQLModel, table=True):
 
     __tablename__ = "rules"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     scope: str = Field(unique=True)
     """`global`, or the organization's uid."""
     organization_id: int | None = Field(default=None, foreign_key="organizations.id")
@@ -326,12 +336,17 @@ class Rotation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("organization_id", "id"),
         _same_organization("records", "record_id"),
-        Index("one_open_rotation", "record_id", unique=True, sqlite_where=text("ended_at IS NULL"),
-              postgresql_where=text("ended_at IS NULL")),
+        Index(
+            "one_open_rotation",
+            "record_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
         Index("ix_rotations_record", "record_id", "id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     uid: str = Field(default_factory=new_uid, unique=True)
     organization_id: int
     record_id: int
@@ -362,12 +377,16 @@ class Task(SQLModel, table=True):
         _same_organization("accounts", "account_id"),
         Index("ix_tasks_due", "connection_id", "ended_at", "due_at"),
         Index("ix_tasks_rotation", "rotation_id"),
-        Index("one_open_step", "account_id", unique=True,
-              sqlite_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
-              postgresql_where=text("ended_at IS NULL AND account_id IS NOT NULL")),
+        Index(
+            "one_open_step",
+            "account_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
+            postgresql_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
+        ),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     organization_id: int
     connection_id: int
     """The lane it belongs to."""
@@ -428,7 +447,7 @@ class ProofTry(SQLModel, table=True):
     __tablename__ = "proof_tries"
     __table_args__ = (Index("ix_proof_tries", "account_id", "tried_at"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)  # None until flushed
     account_id: int = Field(foreign_key="accounts.id")
     task_id: int | None = None
     tried_at: datetime = Field(default_factory=now)

@@ -67,9 +67,7 @@ def latest_rotations(session: Session, record_ids: Sequence[int]) -> dict[int, R
 
 def rotations_of(session: Session, record_id: int) -> list[Rotation]:
     """Every rotation of this record, newest first."""
-    return list(
-        session.exec(select(Rotation).where(Rotation.record_id == record_id).order_by(col(Rotation.id).desc()))
-    )
+    return list(session.exec(select(Rotation).where(Rotation.record_id == record_id).order_by(col(Rotation.id).desc())))
 
 
 def approved_records(session: Session, organization_id: int | None = None) -> list[tuple[Organization, Record]]:
@@ -99,8 +97,7 @@ def matched_accounts(session: Session, record_ids: Sequence[int]) -> dict[int, l
             .order_by(col(Account.id))
         )
         for record_id, account, connection in rows:
-            assert record_id is not None
-            found[record_id].append(MatchedAccount(account, connection))
+            found[record_id or 0].append(MatchedAccount(account, connection))
     return found
 
 
@@ -124,9 +121,7 @@ def cancel_planned(session: Session, record_ids: Sequence[int], reason: str) -> 
             .values(state=RotationState.CANCELLED, status=Status.NOT_PERMITTED, reason=reason, ended_at=ended)
         )
         session.execute(
-            update(Task)
-            .where(col(Task.rotation_id).in_(cancelled))
-            .values(state=TaskState.CANCELLED, ended_at=ended)
+            update(Task).where(col(Task.rotation_id).in_(cancelled)).values(state=TaskState.CANCELLED, ended_at=ended)
         )
     return len(cancelled)
 

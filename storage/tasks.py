@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
@@ -39,18 +39,25 @@ class Step:
     revision: Revision | None
     """The revision being written, once staged."""
 
+    @property
+    def consented(self) -> bool:
+        """The account's match with this very record is approved at this moment."""
+        match = self.match
+        return match is not None and match.state == MatchState.APPROVED and match.record_id == self.rotation.record_id
+
 
 def due_tasks(
-    session: Session, connection_id: int, states: Sequence[TaskState], at: datetime, limit: int
+    session: Session, connection_id: int, kind: TaskKind, states: Sequence[TaskState], limit: int
 ) -> list[Task]:
-    """Open tasks of a lane in one of these states that are due, in the order they were asked for."""
+    """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for."""
     statement = (
         select(Task)
         .where(
             Task.connection_id == connection_id,
             col(Task.ended_at).is_(None),
+            Task.kind == kind,
             col(Task.state).in_(states),
-            col(Task.due_at) <= at,
+            col(Task.due_at) <= now(),
         )
         .order_by(col(Task.id))
         .limit(limit)
@@ -84,20 +91,24 @@ def steps_of_rotations(session: Session, rotation_ids: Iterable[int]) -> dict[in
         .order_by(col(Task.position), col(Task.id))
     )
     for task in session.exec(statement):
-        assert task.rotation_id is not None
-        found[task.rotation_id].append(task)
+        found[task.rotation_id or 0].append(task)
     return found
 
 
 def hindrance(session: Session, task_id: int, token: int) -> str | None:
     """Read right before an outside write: None when it may go ahead, else what stands against it.
 
-    `lease`: another worker owns the lane; `frozen`: the organization was stopped; `changed`: the step, its rotation or the
-    consent is not what it was a moment ago.
+    `lease`: another worker owns the lane; `frozen`: the organization was stopped; `changed`: the step, its rotation or
+    the consent is not what it was a moment ago.
     """
     row = session.execute(
         select(  # type: ignore[call-overload]
-            Lane.token, Task.state, Organization.frozen_at, Rotation.ended_at, Match.state, Match.record_id,
+            Lane.token,
+            Task.state,
+            Organization.frozen_at,
+            Rotation.ended_at,
+            Match.state,
+            Match.record_id,
             Rotation.record_id,
         )
         .select_from(Task)
@@ -132,7 +143,7 @@ def unproven_tries(session: Session, account_ids: Iterable[int], window: timedel
         )
         .group_by(col(ProofTry.account_id))
     )
-    return {account_id: count for account_id, count in rows}
+    return dict(rows.tuples())
 
 
 def settle_tries(session: Session, proved: Iterable[int], untried: Iterable[int]) -> None:
@@ -141,9 +152,7 @@ def settle_tries(session: Session, proved: Iterable[int], untried: Iterable[int]
     if proved:
         session.execute(update(ProofTry).where(col(ProofTry.task_id).in_(proved)).values(proved=True))
     if untried:
-        session.execute(
-            delete(ProofTry).where(col(ProofTry.task_id).in_(untried), col(ProofTry.proved).is_(False))
-        )
+        session.execute(delete(ProofTry).where(col(ProofTry.task_id).in_(untried), col(ProofTry.proved).is_(False)))
 
 
 def untouched_of_lane(session: Session, connection_id: int, limit: int) -> list[Task]:
@@ -155,6 +164,7 @@ def untouched_of_lane(session: Session, connection_id: int, limit: int) -> list[
             col(Task.ended_at).is_(None),
             Task.kind == TaskKind.ROTATE,
             col(Task.state).in_((TaskState.WAITING, TaskState.CHECKED, TaskState.READY)),
+            col(Task.taken_at).is_(None),
         )
         .order_by(col(Task.id))
         .limit(limit)
@@ -180,7 +190,6 @@ def request_sync(session: Session, connection: Connection) -> Task:
     ).first()
     if waiting is not None:
         return waiting
-    assert connection.id is not None
     task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=TaskKind.SYNC)
     session.add(task)
     session.flush()

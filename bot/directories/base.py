@@ -168,11 +168,12 @@ class Directory(Protocol):
         A lost reply raises `NoAnswer`: the attempt counts as unproven.
         """
 
-    def works(self, account: str, secret: SecretStr, unproven: int = 0) -> Proof:
+    def works(self, account: str, secret: SecretStr, unproven: int = 0, known_since: datetime | None = None) -> Proof:
         """Find out whether this password signs in as things are (before any write of ours): TAKEN, NOT_TAKEN or WAIT.
 
         Costs at most one sign-in attempt, none near the lockout threshold (WAIT). An old password that a directory still
-        lets in for a while after a change is NOT_TAKEN when that can be known.
+        lets in for a while after a change is NOT_TAKEN when that can be known: `known_since` is when this password came to
+        us, by our clock, and only ever makes the answer more careful.
         """
 
     def unlock(self, account: str) -> None:

@@ -18,10 +18,11 @@ A step (an -ing state is committed before the call: after a crash or a lost repl
                         │ refused             │ refused                          v
                         └──────> refused <────┘             put_back_ready ─> putting_back ─proved─> put_back
 
-A rotation of one account skips `waiting` and `checked`: its check is made right before its write. A rotation of several is
-checked in every directory before anything is staged; its accounts are then written one after the other, those that can
-be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and the rotation `stuck`.
+A rotation of one account skips `waiting` and `checked`: its check is made right before its write. A rotation of
+several is checked in every directory before anything is staged; its accounts are then written one after the other,
+those that can be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and
+the rotation `stuck`.
 
-`states` decides (pure), `planning` previews and requests, `steps` makes the outside calls, `engine` keeps what came of them,
-`recovery` deals with what was interrupted and with systems that are away.
+`states` decides (pure), `planning` previews and requests, `steps` makes the outside calls, `engine` keeps what came of
+them, `recovery` deals with what was interrupted and with systems that are away.
 """

@@ -18,6 +18,7 @@ _UNDER_WAY = frozenset(
     {TaskState.WAITING, TaskState.READY, TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK,
      TaskState.PUT_BACK_READY}
 )  # fmt: skip
+_WRITING = frozenset({TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK, TaskState.PUT_BACK_READY})
 
 
 class Move(StrEnum):
@@ -56,7 +57,7 @@ def decide(state: RotationState, steps: Sequence[StepView]) -> Move:
     """The one next move of an open rotation. Total: every combination of step states has an answer."""
     states = {step.state for step in steps}
     if TaskState.UNKNOWN in states:
-        return Move.STICK
+        return Move.WAIT if states & _WRITING else Move.STICK
     if state == RotationState.PUTTING_BACK:
         return Move.WAIT if states & _UNDER_WAY else Move.END_PUT_BACK
     if TaskState.REFUSED in states:

@@ -1,0 +1,230 @@
+"""Own a lane, drain it: everything towards one connection, done by one worker at a time.
+
+A drain takes the lease, then works in this order until nothing is due or its turn is over: look at what was
+interrupted, sync, check, write (putting back before anything new). Two groups of accounts are in flight at once, so that
+one is prepared and proved while the other is written.
+"""
+
+import os
+import platform
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cache
+from threading import Lock
+from time import monotonic
+
+import psutil
+import structlog
+
+from bot.audit import Trail
+from bot.directories.base import Directory
+from bot.discovery import SyncResult, sync
+from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
+from bot.rotation.recovery import look, note_trouble, refuse_rest
+from bot.rotation.steps import SYSTEMIC, Worker, check, write
+from storage.connections import get_connection
+from storage.database import Database
+from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_success, release, renew
+from storage.models import Connection, Organization, Task, TaskKind, TaskState, now
+from storage.revisions import Safe
+from storage.tasks import due_tasks
+
+_GROUP = 16
+"""Accounts prepared, committed and written together."""
+_STREAMS = 2
+"""Groups in flight at once."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What it takes to drain any lane."""
+
+    database: Database
+    safe: Safe
+    trail: Trail
+    open_directory: Callable[[Connection], Directory]
+    lease: timedelta
+    longest_pause: timedelta
+    administrators: Collection[str] = ()
+
+    def drain(self, connection_id: int, seconds: float = 5.0) -> bool:
+        """Do what is due in this lane for about so many seconds; True when more may be due at once.
+
+        False also when another living worker owns it. What is wrong outside is kept in the rows, never raised.
+        """
+        with self.database.writing() as session:
+            token = acquire(session, connection_id, own_name(), self.lease, is_dead)
+            connection = get_connection(session, connection_id)
+        if token is None:
+            return False
+        wanted = True
+        try:
+            wanted = self._drain(connection, token, monotonic() + seconds)
+        except LeaseLost as error:
+            _log.warning("lane.lost", connection=connection.name, reason=str(error))
+        finally:
+            with self.database.writing() as session:
+                give_up(session, connection_id, token, wanted=wanted)
+        return wanted
+
+    def _drain(self, connection: Connection, token: int, until: float) -> bool:
+        try:
+            directory = self.open_directory(connection)
+        except RekeyError as problem:
+            unusable = SignInRefused(f"{connection.name} cannot be used as it is stored: {problem}", cause="connection")
+            with ThreadPoolExecutor(1) as pool:
+                worker = self._worker(connection, token, pool)
+                note_trouble(worker, unusable, self.longest_pause)
+                refuse_rest(worker)
+            return False
+        with directory, ThreadPoolExecutor(directory.overlap, thread_name_prefix=f"lane-{connection.id}") as pool:
+            worker = self._worker(connection, token, pool)
+            while monotonic() < until:
+                busy = True
+                try:
+                    busy = _round(worker, directory, until)
+                except SYSTEMIC as error:
+                    _log.warning("lane.trouble", connection=connection.name, cause=error.cause, reason=str(error))
+                    note_trouble(worker, error, self.longest_pause)
+                refuse_rest(worker)
+                with self.database.writing() as session:
+                    lane = hold(session, connection.id, token)
+                    if lane.stopped_at is not None or (lane.backoff_until is not None and lane.backoff_until > now()):
+                        return False
+                    if not busy and release(session, connection.id, token):
+                        return False
+        return True
+
+    def _worker(self, connection: Connection, token: int, pool: ThreadPoolExecutor) -> Worker:
+        return Worker(
+            database=self.database,
+            safe=self.safe,
+            trail=self.trail,
+            connection_id=connection.id,
+            token=token,
+            keep_lease=_Lease(self.database, connection.id, token, self.lease).keep,
+            pool=pool,
+            turn=Lock(),
+            administrators=self.administrators,
+        )
+
+
+class _Lease:
+    """Renews the lease once a third of it is gone."""
+
+    def __init__(self, database: Database, connection_id: int, token: int, length: timedelta) -> None:
+        self._renew = lambda session: renew(session, connection_id, token, length)
+        self._database = database
+        self._third = length.total_seconds() / 3
+        self._renewed = monotonic()
+
+    def keep(self) -> None:
+        """`LeaseLost` when another worker owns the lane now."""
+        if monotonic() - self._renewed > self._third:
+            with self._database.writing() as session:
+                self._renew(session)
+            self._renewed = monotonic()
+
+
+def _round(worker: Worker, directory: Directory, until: float) -> bool:
+    """One pass over what is due; False when there was nothing. Raises the systemic error that ended it."""
+    worker.keep_lease()
+    with worker.database.reading() as session:
+        lane = get_lane(session, worker.connection_id)
+        connection = get_connection(session, worker.connection_id)
+        frozen = session.get_one(Organization, connection.organization_id).frozen_at is not None
+        if lane.frozen_reason is not None:
+            return False
+        interrupted = due_tasks(session, worker.connection_id, TaskKind.ROTATE, LOOKING, _GROUP)
+        syncs = [] if frozen else due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
+        waiting = (
+            [] if frozen else due_tasks(session, worker.connection_id, TaskKind.ROTATE, [TaskState.WAITING], _GROUP)
+        )
+    if interrupted:
+        look(worker, directory, interrupted)
+    for task in syncs:
+        _sync(worker, directory, task)
+    if waiting:
+        check(worker, directory, waiting)
+    wrote = False if frozen else _write_due(worker, directory, until)
+    return bool(interrupted or syncs or waiting or wrote)
+
+
+def _write_due(worker: Worker, directory: Directory, until: float) -> bool:
+    """Write what is due in a few streams side by side; whether there was anything."""
+    claimed: set[int] = set()
+    claiming = Lock()
+    troubles: list[RekeyError] = []
+
+    def claim() -> Sequence[Task]:
+        states = [TaskState.PUT_BACK_READY, TaskState.READY]
+        with claiming, worker.database.reading() as session:
+            due = due_tasks(session, worker.connection_id, TaskKind.ROTATE, states, _GROUP * (_STREAMS + 1))
+            mine = [task for task in due if task.id not in claimed][:_GROUP]
+            claimed.update(task.id for task in mine)
+            return mine
+
+    def stream() -> None:
+        while not troubles and monotonic() < until and (tasks := claim()):
+            try:
+                write(worker, directory, tasks)
+            except RekeyError as error:
+                troubles.append(error)
+            with worker.database.reading() as session:
+                if get_lane(session, worker.connection_id).stopped_at is not None:
+                    return
+
+    with ThreadPoolExecutor(_STREAMS, thread_name_prefix=f"stream-{worker.connection_id}") as streams:
+        for finished in [streams.submit(stream) for _ in range(_STREAMS)]:
+            finished.result()
+    if troubles:
+        raise next((error for error in troubles if isinstance(error, LeaseLost)), troubles[0])
+    return bool(claimed)
+
+
+def _sync(worker: Worker, directory: Directory, task: Task) -> None:
+    """Read the directory; a refusal ends the task with its reason, an outage leaves it due."""
+    refusal: Refused | None = None
+    result: SyncResult | None = None
+    try:
+        result = sync(worker.database, worker.trail, worker.connection_id, directory)
+    except Refused as error:
+        refusal = error
+    with worker.database.writing() as session:
+        lane = hold(session, worker.connection_id, worker.token)
+        kept = session.get_one(Task, task.id)
+        kept.ended_at = now()
+        if refusal is None and result is not None:
+            kept.state, kept.result = TaskState.DONE, asdict(result)
+            note_success(session, lane)
+        elif refusal is not None:
+            kept.state, kept.reason, kept.cause, kept.mend = (
+                TaskState.REFUSED,
+                str(refusal),
+                refusal.cause,
+                refusal.mend,
+            )
+    if isinstance(refusal, SYSTEMIC):
+        raise refusal
+
+
+@cache
+def own_name() -> str:
+    """This process, as lease rows name an owner: host, pid and start time."""
+    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether this owner is known to have ended: a process of this host that is gone, or whose pid is another's now."""
+    host, pid, started = owner.rsplit(" ", 2)
+    if host != platform.node():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

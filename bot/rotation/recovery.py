@@ -1,0 +1,114 @@
+"""Repair first: look at what was interrupted, and wait for a system that is away without giving anything up.
+
+Refusals are bounded, outages are not. A system that does not answer is looked at again with growing pauses, and its
+rotations stay in progress. One that refuses our own sign-in, or cannot prove who it is, is not asked again until a
+person says so: every rotation of its lane by which nothing was touched ends at once, with that one cause.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.audit import Line
+from bot.directories.base import Directory, Proof
+from bot.errors import CertificateRefused, NoAnswer, OutsideError, Refused, SignInRefused, Throttled
+from bot.rotation.engine import Refusal, Results, Settlement
+from bot.rotation.steps import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
+from storage.connections import get_connection
+from storage.lanes import hold, note_failure
+from storage.models import Organization, ProofTry, RevisionState, Status, Task, TaskState, now
+from storage.revisions import find_revisions, open_revision
+from storage.tasks import Step, steps_of, unproven_tries, untouched_of_lane
+
+_FIRST_PAUSE = timedelta(seconds=1)
+_AT_ONCE = 200
+
+
+def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
+    """Ask the directory what became of writes that were interrupted, before anything else is written.
+
+    Each look is at most one sign-in attempt, counted before it is made. Raises the systemic error that stopped it.
+    """
+    with worker.database.writing() as session:
+        hold(session, worker.connection_id, worker.token)
+        steps = steps_of(session, [task.id for task in tasks])
+        unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
+        currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
+        session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step in steps)
+
+    def find_out(step: Step) -> Proof:
+        back = step.task.state == TaskState.PUTTING_BACK
+        revision = currents.get(step.record.id) if back else step.revision
+        if revision is None:
+            raise Refused(f"Rotation {step.rotation.id} has no password to look for; its rows do not fit together.")
+        secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
+        before, server = step.task.set_at_before, step.task.server
+        return directory.confirm(step.account.object_id, secret, before, server, unproven.get(step.account.id, 0))
+
+    answers = each(worker.pool, find_out, steps)
+    results = Results()
+    for step, answer in zip(steps, answers, strict=True):
+        if isinstance(answer, Proof):
+            results.proofs[step.task.id] = answer
+        elif isinstance(answer, Refused) and not isinstance(answer, SYSTEMIC):
+            results.refusals[step.task.id] = Refusal(answer)
+        else:
+            results.unanswered[step.task.id] = answer
+    worker.settle(results)
+    for answer in answers:
+        if isinstance(answer, SYSTEMIC):
+            raise answer
+
+
+def note_trouble(worker: Worker, error: OutsideError, longest_pause: timedelta) -> None:
+    """A system is away, slows us down, or refuses us altogether: decide when its lane is looked at again."""
+    with worker.database.writing() as session:
+        lane = hold(session, worker.connection_id, worker.token)
+        failures = note_failure(session, lane, error.cause, str(error))
+        if isinstance(error, SignInRefused | CertificateRefused):
+            # Asking again with the same credential could lock our own account there.
+            lane.stopped_at = now()
+        elif isinstance(error, Throttled):
+            lane.backoff_until = now() + timedelta(seconds=error.retry_after)
+        elif not (isinstance(error, NoAnswer) and failures == 1):  # the first lost reply is looked up at once
+            pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 20), longest_pause)
+            lane.backoff_until = now() + pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, keeps no secret
+        if failures == 1 or lane.stopped_at is not None:
+            connection = get_connection(session, worker.connection_id)
+            worker.trail.append_all(
+                session,
+                [
+                    Line(
+                        event="lane.stopped" if lane.stopped_at is not None else "lane.failed",
+                        operator="rekey",
+                        source="engine",
+                        organization=session.get_one(Organization, connection.organization_id),
+                        subject=f"connection {connection.name}",
+                        result=error.cause,
+                        details={"reason": str(error)},
+                    )
+                ],
+            )
+
+
+def refuse_rest(worker: Worker) -> None:
+    """A lane has stopped: end every rotation waiting for it by which nothing was touched, with the lane's one cause.
+
+    Rotations that may have been written stay in progress: they are looked at when the lane is asked for again.
+    """
+    while True:
+        with worker.database.writing() as session:
+            lane = hold(session, worker.connection_id, worker.token)
+            steps = steps_of(session, [task.id for task in untouched_of_lane(session, worker.connection_id, _AT_ONCE)])
+            if lane.stopped_at is None or not steps:
+                return
+            name = get_connection(session, worker.connection_id).name
+            settlement = Settlement(session, worker.safe, worker.trail)
+            for step in steps:
+                error = Refused(
+                    f"{name} was not asked: {lane.failure_reason} No password was touched.",
+                    cause=lane.failure_cause,
+                    mend=f"Mend the cause (rekey doctor names it), then rotate again: {name} is asked anew.",
+                )
+                settlement.refuse(step, Refusal(error, Status.API_ERROR))
+            settlement.advance({step.rotation.id for step in steps})

@@ -1,0 +1,418 @@
+"""The outside calls of a rotation's steps: check, write and prove, for a group of accounts of one directory.
+
+Writes go out one after the other; while the next one runs, the ones before are proved on other connections. What is
+about to be written is committed first, for the whole group at once, and right before each call the rows are read once
+more: a lane that was taken over, an organization that was stopped, or a consent withdrawn a moment ago stops it there.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TypeVar
+
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from bot.audit import Line, Trail
+from bot.directories.base import Directory, Proof, Standing, Verdict
+from bot.errors import (
+    CertificateRefused,
+    LeaseLost,
+    NoAnswer,
+    OutsideError,
+    Refused,
+    RightMissing,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+)
+from bot.passwords import PasswordPolicy, generate, name_parts, strictest
+from bot.permissions import may_rotate, operator_named
+from bot.rotation.engine import Refusal, Results, Settlement
+from bot.rules import policy_of, rule_for
+from storage.database import Database
+from storage.lanes import hold, note_failure, note_success
+from storage.models import (
+    Account,
+    ProofTry,
+    Revision,
+    RevisionState,
+    RotationState,
+    Status,
+    Task,
+    TaskState,
+    Tier,
+    now,
+)
+from storage.revisions import Draft, Safe, add_revisions, discard, find_revisions, open_revision
+from storage.tasks import Step, hindrance, settle_tries, steps_of, steps_of_rotations, unproven_tries
+
+SYSTEMIC = (SignInRefused, CertificateRefused, Unreachable, NoAnswer, Throttled)
+"""What is wrong with the system, not with one account: the rest of the group is left for later."""
+
+LOCKOUT_WINDOW = timedelta(hours=1)
+"""How far back our own sign-in attempts are counted: no shorter than the observation windows directories use."""
+
+MOST_IDENTICAL_FAILURES = 5
+"""After so many in a row a lane stops, and the rest is left alone."""
+
+_SETTLE_EVERY = 8
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the present owner of a lane works with."""
+
+    database: Database
+    safe: Safe
+    trail: Trail
+    connection_id: int
+    token: int
+    keep_lease: Callable[[], None]
+    """Called before every outside write; raises `LeaseLost` when the lane is somebody else's now."""
+    pool: ThreadPoolExecutor
+    turn: Lock
+    """Held around each outside write: several groups are prepared and proved side by side, but written one by one."""
+    administrators: Collection[str] = ()
+    """Operators who are administrators whatever is stored."""
+
+    def settle(self, results: Results) -> None:
+        """Keep these results in one transaction of our own lane."""
+        if not results:
+            return
+        with self.database.writing() as session:
+            lane = hold(session, self.connection_id, self.token)
+            Settlement(session, self.safe, self.trail).settle(results)
+            if any(proof.verdict is Verdict.TAKEN for proof in results.proofs.values()):
+                note_success(session, lane)
+            for refusal in results.refusals.values():
+                # Another account may well be refused for reasons of its own; a right that we lack concerns them all.
+                if isinstance(refusal.error, RightMissing):
+                    failures = note_failure(session, lane, refusal.error.cause, str(refusal.error))
+                    if failures >= MOST_IDENTICAL_FAILURES:
+                        lane.stopped_at = now()
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """One write that is committed as begun."""
+
+    task_id: int
+    object_id: str
+    secret: SecretStr
+    since: datetime | None
+    unproven: int
+    possible_at: datetime | None
+
+
+def each(
+    pool: ThreadPoolExecutor, call: Callable[[Item], Answer], items: Sequence[Item]
+) -> list[Answer | OutsideError]:
+    """Call for each item side by side; after a systemic error the rest get that same error without a call."""
+    trouble: list[OutsideError] = []
+
+    def one(item: Item) -> Answer | OutsideError:
+        if trouble:
+            return trouble[0]
+        try:
+            return call(item)
+        except SYSTEMIC as error:
+            trouble.append(error)
+            return error
+        except OutsideError as error:
+            return error
+
+    return list(pool.map(one, items))
+
+
+def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
+    """First look at the accounts of rotations that span several directories: may they be written, can they be undone?
+
+    Raises the systemic error that stopped it, after keeping what was found out before.
+    """
+    with worker.database.reading() as session:
+        steps = steps_of(session, [task.id for task in tasks])
+        currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
+        unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
+    standings = each(worker.pool, lambda step: directory.may_rotate(step.account.object_id), steps)
+
+    proved: dict[int, bool] = {}
+    to_try: list[tuple[Step, Revision]] = []
+    for step, standing in zip(steps, standings, strict=True):
+        current = currents.get(step.record.id)
+        if not isinstance(standing, Standing) or not standing.allowed or current is None:
+            continue
+        account = step.account
+        known = account.proved_revision_id == current.id and account.proved_set_at == standing.password_set_at
+        if known and standing.password_set_at is not None:
+            proved[step.task.id] = True
+        else:
+            to_try.append((step, current))
+    proofs = _try_current(worker, directory, to_try, unproven)
+    proved |= {task_id: proof.verdict is Verdict.TAKEN for task_id, proof in proofs.items()}
+
+    with worker.database.writing() as session:
+        hold(session, worker.connection_id, worker.token)
+        settlement = Settlement(session, worker.safe, worker.trail)
+        fresh = steps_of(session, [step.task.id for step in steps])
+        for step, standing in zip(fresh, standings, strict=True):
+            task = step.task
+            if isinstance(standing, SYSTEMIC) or task.state != TaskState.WAITING:
+                continue
+            refusal = _why_not(session, worker, step, standing)
+            if refusal is not None:
+                settlement.refuse(step, refusal)
+            elif isinstance(standing, Standing):
+                task.state, task.policy = TaskState.CHECKED, standing.policy.to_json()
+                task.previous_proved = proved.get(task.id, False)
+        settle_tries(
+            session,
+            proved=[task_id for task_id, proof in proofs.items() if proof.verdict is Verdict.TAKEN],
+            untried=[task_id for task_id, proof in proofs.items() if not proof.tried],
+        )
+        settlement.advance({step.rotation.id for step in fresh})
+    _raise_systemic(standings)
+
+
+def _try_current(worker: Worker, to_try: Sequence[tuple[Step, Revision]], unproven: dict[int, int]) -> dict[int, Proof]:
+    """Sign in with the current password of each, counted beforehand; a failed look leaves it unproved."""
+    if not to_try:
+        return {}
+    with worker.database.writing() as session:
+        hold(session, worker.connection_id, worker.token)
+        session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step, _current in to_try)
+
+    def sign_in(pair: tuple[Step, Revision]) -> Proof:
+        step, current = pair
+        secret = open_revision(worker.safe, step.organization.uid, step.record.uid, current)
+        return directory.works(
+            step.account.object_id, secret, unproven.get(step.account.id, 0), known_since=current.created_at
+        )
+
+    answers = each(worker.pool, sign_in, to_try)
+    return {
+        step.task.id: answer
+        for (step, _current), answer in zip(to_try, answers, strict=True)
+        if isinstance(answer, Proof)
+    }
+
+
+def write(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
+    """Give each of these accounts its password (the pending one, or when putting back the current one), and prove it.
+
+    Raises the systemic error that stopped it, after keeping everything that was found out before; `LeaseLost` when the
+    lane went to another worker, after which nothing more is written here or outside.
+    """
+    with worker.database.reading() as session:
+        steps = steps_of(session, [task.id for task in tasks])
+    standings = each(worker.pool, lambda step: directory.may_rotate(step.account.object_id), steps)
+    with worker.database.writing() as session:
+        hold(session, worker.connection_id, worker.token)
+        writings = _begin(session, worker, steps, standings)
+    results, trouble = _write_all(worker, directory, writings)
+    worker.settle(results)
+    if trouble is not None:
+        raise trouble
+    _raise_systemic(standings)
+
+
+def _write_all(
+    worker: Worker, directory: Directory, writings: Sequence[_Writing]
+) -> tuple[Results, OutsideError | None]:
+    results = Results()
+    proofs: list[tuple[_Writing, Future[Proof]]] = []
+    trouble: OutsideError | None = None
+    for index, writing in enumerate(writings):
+        try:
+            server = _write_one(worker, directory, writing)
+        except NoAnswer as error:
+            results.unanswered[writing.task_id] = trouble = error
+        except SYSTEMIC as error:
+            results.unsent.append(writing.task_id)
+            trouble = error
+        except Refused as error:
+            results.refusals[writing.task_id] = Refusal(error, possible_at=writing.possible_at)
+        else:
+            if server is None:
+                results.unsent.append(writing.task_id)
+                continue
+            results.servers[writing.task_id] = server
+            proofs.append((writing, worker.pool.submit(_prove, directory, writing, server)))
+        if trouble is not None:
+            results.unsent += [later.task_id for later in writings[index + 1 :]]
+            break
+        if sum(future.done() for _writing, future in proofs) >= _SETTLE_EVERY:
+            trouble = trouble or _collect([pair for pair in proofs if pair[1].done()], results)
+            proofs = [pair for pair in proofs if not pair[1].done()]
+            worker.settle(results)
+            results = Results(servers={w.task_id: results.servers[w.task_id] for w, _future in proofs})
+    return results, _collect(proofs, results) or trouble
+
+
+def _write_one(worker: Worker, directory: Directory, writing: _Writing) -> str | None:
+    """The one outside write: the server that took it, or None when it may not be written any more."""
+    with worker.turn:
+        worker.keep_lease()
+        with worker.database.reading() as session:
+            obstacle = hindrance(session, writing.task_id, worker.token)
+        if obstacle == "lease":
+            raise LeaseLost("Another worker took over this lane; nothing more is written here.")
+        return None if obstacle else directory.set_password(writing.object_id, writing.secret)
+
+
+def _prove(directory: Directory, writing: _Writing, server: str) -> Proof:
+    return directory.confirm(writing.object_id, writing.secret, writing.since, server, writing.unproven)
+
+
+def _collect(proofs: Sequence[tuple[_Writing, Future[Proof]]], results: Results) -> OutsideError | None:
+    trouble: OutsideError | None = None
+    for writing, future in proofs:
+        try:
+            results.proofs[writing.task_id] = future.result()
+        except OutsideError as error:
+            results.unanswered[writing.task_id] = trouble = error
+    return trouble
+
+
+def _begin(
+    session: Session, worker: Worker, seen: Sequence[Step], standings: Sequence[Standing | OutsideError]
+) -> list[_Writing]:
+    """Re-check everything, stage what has no password yet, and commit to the writes."""
+    steps = steps_of(session, [step.task.id for step in seen])
+    settlement = Settlement(session, worker.safe, worker.trail)
+    going: list[tuple[Step, Standing]] = []
+    for step, standing in zip(steps, standings, strict=True):
+        if isinstance(standing, SYSTEMIC) or step.task.state not in (TaskState.READY, TaskState.PUT_BACK_READY):
+            continue
+        refusal = _why_not(session, worker, step, standing)
+        if refusal is not None:
+            settlement.refuse(step, refusal)
+        elif isinstance(standing, Standing):
+            going.append((step, standing))
+    staged = _stage(session, worker, [pair for pair in going if pair[0].task.state == TaskState.READY])
+    currents = find_revisions(session, [step.record.id for step, _standing in going], RevisionState.CURRENT)
+    unproven = unproven_tries(session, [step.account.id for step, _standing in going], LOCKOUT_WINDOW)
+    writings = []
+    for step, standing in going:
+        task, back = step.task, step.task.state == TaskState.PUT_BACK_READY
+        revision = currents[step.record.id] if back else staged[step.rotation.id]
+        task.state = TaskState.PUTTING_BACK if back else TaskState.APPLYING
+        task.set_at_before, task.server = standing.password_set_at, None
+        session.add(ProofTry(account_id=step.account.id, task_id=task.id))
+        writings.append(
+            _Writing(
+                task_id=task.id,
+                object_id=step.account.object_id,
+                secret=open_revision(worker.safe, step.organization.uid, step.record.uid, revision),
+                since=standing.password_set_at,
+                unproven=unproven.get(step.account.id, 0),
+                possible_at=standing.possible_at,
+            )
+        )
+    settlement.advance({step.rotation.id for step in steps})
+    return writings
+
+
+def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | OutsideError) -> Refusal | None:
+    """Why this account may not be written now: the directory's word, the consent, and the requester's right."""
+    if isinstance(standing, Refused):
+        return Refusal(standing)
+    if not isinstance(standing, Standing):
+        return None
+    if not standing.allowed:
+        return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
+    if step.task.state == TaskState.PUT_BACK_READY:
+        return None
+    if not step.consented:
+        return Refusal(
+            Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
+            Status.NOT_PERMITTED,
+        )
+    rotation, organization = step.rotation, step.organization
+    decision = may_rotate(
+        operator_named(session, rotation.requested_by, "engine", worker.administrators),
+        organization.id,
+        _effective(step.account, standing.tier),
+        by_name=rotation.by_name,
+        bulk=organization.bulk,
+    )
+    if not decision.allowed:
+        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), Status.ADMIN_NOT_PERMITTED)
+    return None
+
+
+def _effective(account: Account, seen: Tier) -> Tier:
+    """The tier that holds at this moment: privileged as the directory says now, else what was marked or known."""
+    return Tier.PRIVILEGED if seen is Tier.PRIVILEGED and account.tier != Tier.BREAK_GLASS else Tier(account.tier)
+
+
+def _stage(session: Session, worker: Worker, going: Sequence[tuple[Step, Standing]]) -> dict[int, Revision]:
+    """The pending revision of each rotation: the one it has, or a new one, sealed and in the escrow file."""
+    staged = {step.rotation.id: step.revision for step, _standing in going if step.revision is not None}
+    new = [(step, standing) for step, standing in going if step.revision is None]
+    if not new:
+        return staged
+    left_over = find_revisions(session, [step.record.id for step, _standing in new], RevisionState.PENDING)
+    for revision in left_over.values():
+        discard(session, revision)
+    policies = _policies(session, new)
+    revisions = add_revisions(
+        session,
+        worker.safe,
+        [
+            Draft(
+                organization=step.organization,
+                record=step.record,
+                password=generate(policies[step.rotation.id]),
+                state=RevisionState.PENDING,
+                origin="generated",
+                created_by=step.rotation.requested_by,
+                rotation_id=step.rotation.id,
+            )
+            for step, _standing in new
+        ],
+    )
+    lines = []
+    for (step, _standing), revision in zip(new, revisions, strict=True):
+        rotation = step.rotation
+        rotation.revision_id, rotation.state = revision.id, RotationState.ROTATING
+        rotation.attempts += 1
+        staged[rotation.id] = revision
+        lines.append(
+            Line(
+                event="rotation.staged",
+                operator=rotation.requested_by,
+                source="engine",
+                organization=step.organization,
+                subject=f"rotation {rotation.id} of record {rotation.record_id}",
+                details={"attempt": rotation.attempts, "revision": revision.uid},
+            )
+        )
+    worker.trail.append_all(session, lines)
+    return staged
+
+
+def _policies(session: Session, new: Sequence[tuple[Step, Standing]]) -> dict[int, PasswordPolicy]:
+    """For each rotation the strictest of the rule, its directories' policies, and the names of its accounts."""
+    rules: dict[int, PasswordPolicy] = {}
+    siblings = steps_of_rotations(session, [step.rotation.id for step, _standing in new])
+    found = {}
+    for step, standing in new:
+        organization_id = step.organization.id
+        if organization_id not in rules:
+            rules[organization_id] = policy_of(rule_for(session, step.organization))
+        others = [PasswordPolicy.from_json(task.policy) for task in siblings[step.rotation.id] if task.policy]
+        names = PasswordPolicy(forbidden=name_parts(standing.username, step.account.display_name))
+        found[step.rotation.id] = strictest(rules[organization_id], standing.policy, names, *others)
+    return found
+
+
+def _raise_systemic(answers: Sequence[object]) -> None:
+    for answer in answers:
+        if isinstance(answer, SYSTEMIC):
+            raise answer

@@ -58,6 +58,8 @@ class SeenAccount:
     tier: Tier
     guard: str | None
     """Why this account is never rotated, in a sentence; None when it may be."""
+    is_connector: bool = False
+    """Rekey itself signs in with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Standing:
     locked: bool = False
     possible_at: datetime | None = None
     """`password_set_at` + the policy's minimum age, where that lies ahead on the directory's own clock."""
+    times_set: int | None = None
+    """How many times this password was ever written, where the directory counts (Active Directory's replication
+    metadata); None where it does not say. Kept beside the set-time before a write, it tells one write from two."""
 
 
 class Verdict(StrEnum):
@@ -117,7 +122,8 @@ class Proof:
     reason: str = ""
     wait: timedelta = field(default_factory=timedelta)
     by_set_time: bool = False
-    """The sign-in told nothing (locked, Protected Users, hours): judged by the set-time alone."""
+    """The sign-in told nothing, or could not be tried (locked, Protected Users, hours): judged by the set-time alone.
+    With `WAIT` from `works`: waiting will not make it known, since there is no set-time to judge by."""
     tried: bool = False
     """A sign-in attempt was made."""
 
@@ -158,13 +164,22 @@ class Directory(Protocol):
         """
 
     def confirm(
-        self, account: str, secret: SecretStr, since: datetime | None, server: str | None, unproven: int = 0
+        self,
+        account: str,
+        secret: SecretStr,
+        since: datetime | None,
+        server: str | None,
+        unproven: int = 0,
+        times_set_before: int | None = None,
     ) -> Proof:
         """Find out whether the account takes this password now, by signing in with it and by the set-time.
 
         `since` is the set-time read before the write, `server` the one that took it (looked at first), `unproven` how many
         sign-in attempts of ours in the present observation window are not known to have succeeded. A sign-in attempt is made
         only when the set-time moved beyond `since`, and never when it could be the one that locks the account.
+        `times_set_before` is `Standing.times_set` as read with `since`: a replaced password still signs in for a while, so
+        without it somebody's reset right after ours looks like ours; with it, that is CHANGED. NOT_TAKEN is only said when
+        every server that may have taken the write was heard; while one is away the answer is WAIT.
         A lost reply raises `NoAnswer`: the attempt counts as unproven.
         """
 

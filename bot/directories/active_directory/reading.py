@@ -1,0 +1,189 @@
+"""Listing a domain's accounts: all of them, or what changed since the last time.
+
+Changes are found by update sequence numbers, which only mean something on one controller's one database: the cursor names
+it (invocationId), and any other reads everything. Deletions do not show in a search, and an ordinary account may not see
+the deleted objects: so the ids of those that existed before are added up, and only when the sum is wrong is it asked who
+is gone. Memberships do not touch an account's own number: the members of the privileged groups are compared each time.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ldap3.utils.conv import escape_filter_chars
+
+from bot.directories.active_directory import accounts
+from bot.directories.active_directory.connection import Session
+from bot.directories.active_directory.entries import Entry, by_guid, rid
+from bot.directories.base import Changes, SeenAccount
+
+SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
+_SUM = 1 << 128
+_AT_ONCE = 50
+"""Group names in one filter."""
+_MANY = 500
+"""More memberships than this changed: read everything instead of one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a listing ended, as the JSON text a connection keeps."""
+
+    invocation: str
+    usn: int
+    count: int
+    total: str
+    """The ids of all accounts, added up (in hexadecimal)."""
+    privileged: tuple[str, ...]
+    """The ids of everyone in a privileged group, through nesting."""
+
+    def text(self) -> str:
+        return json.dumps({"v": 1, **{name: getattr(self, name) for name in self.__slots__}}, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str | None) -> "_Cursor | None":
+        try:
+            value = json.loads(text or "")
+            if value.pop("v") != 1:
+                return None
+            return cls(**{**value, "privileged": tuple(value["privileged"])})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None  # written by another version: everything is read
+
+
+@dataclass(frozen=True, slots=True)
+class _Privileged:
+    """Who is in a privileged group: members by id, and primary groups (which `member` does not show) by RID."""
+
+    members: frozenset[str]
+    primary: frozenset[int]
+
+    def has(self, entry: Entry) -> bool:
+        return entry.guid() in self.members or entry.integer("primaryGroupID") in self.primary
+
+
+def changes(session: Session, since: str | None) -> Changes:
+    """See `Directory.accounts`. The accounts are read from `session` as they are asked for."""
+    before = _Cursor.parse(since)
+    # Read first: whatever changes from here on is seen again the next time, never missed.
+    usn, invocation = _usn(session), _invocation(session)
+    names = _domain_names(session)
+    privileged = _privileged(session)
+    count, total = _sum(session, usn)
+    cursor = _Cursor(invocation, usn, count, total, tuple(sorted(privileged.members)))
+
+    def listed(entries: Iterable[Entry]) -> Iterator[SeenAccount]:
+        domain = names[0].upper() if names else ""
+        for entry in entries:
+            yield accounts.seen(entry, domain=domain, in_privileged_group=privileged.has(entry), own_sid=session.own_sid)
+
+    def everything() -> Changes:
+        found = session.find(accounts.SIGN_INS, accounts.LISTED)
+        return Changes(listed(found), cursor.text(), complete=True, domain_names=names)
+
+    if before is None or before.invocation != invocation or before.usn > usn:
+        return everything()
+    removed = _removed(session, before)
+    moved = privileged.members.symmetric_difference(before.privileged)
+    if removed is None or len(moved) > _MANY:
+        return everything()
+    return Changes(
+        listed(_touched(session, before.usn, moved - set(removed))),
+        cursor.text(),
+        complete=False,
+        removed=removed,
+        domain_names=names,
+    )
+
+
+def _touched(session: Session, usn: int, moved: Iterable[str]) -> Iterator[Entry]:
+    """Accounts written since, then those whose memberships alone changed; each once."""
+    shown = set()
+    for entry in session.find(f"(&{accounts.SIGN_INS}(uSNChanged>={usn + 1}))", accounts.LISTED):
+        shown.add(entry.guid())
+        yield entry
+    for account in sorted(set(moved) - shown):
+        entry = session.read(by_guid(account), accounts.LISTED)
+        if entry and entry.text("sAMAccountName"):
+            yield entry
+
+
+def _removed(session: Session, before: _Cursor) -> tuple[str, ...] | None:
+    """Who is gone since; None when that cannot be told, and everything has to be read."""
+    count, total = _sum(session, before.usn)
+    if (count, total) == (before.count, before.total):
+        return ()
+    gone = {
+        entry.guid()
+        for entry in session.find(
+            f"(&(isDeleted=TRUE)(objectClass=user)(uSNChanged>={before.usn + 1})(uSNCreated<={before.usn}))",
+            ("objectGUID",),
+            f"<WKGUID=18E2EA80684F11D2B9AA00C04F79F805,{session.base}>",
+            (SHOW_DELETED,),
+        )
+    }
+    # Computers are gone too: only the accounts among them can make up the difference, so they must do so exactly.
+    if count + len(gone) == before.count and _added(total, gone) == before.total:
+        return tuple(sorted(gone))
+    return None
+
+
+def _sum(session: Session, usn: int) -> tuple[int, str]:
+    """How many accounts created up to this number exist now, and their ids added up."""
+    guids = [entry.guid() for entry in session.find(f"(&{accounts.SIGN_INS}(uSNCreated<={usn}))", ("objectGUID",))]
+    return len(guids), _added("0", guids)
+
+
+def _added(total: str, guids: Iterable[str]) -> str:
+    return f"{(int(total, 16) + sum(int(guid.replace('-', ''), 16) for guid in guids)) % _SUM:x}"
+
+
+def _privileged(session: Session) -> _Privileged:
+    """Everyone in a privileged group through any nesting, found from the groups down: there are few of them."""
+    domain = session.head.sid()
+    sids = [f"{domain}-{each}" for each in sorted(accounts.PRIVILEGED_DOMAIN_GROUPS)]
+    sids += [f"S-1-5-32-{each}" for each in sorted(accounts.PRIVILEGED_BUILTIN_GROUPS)]
+    wanted = ("objectGUID", "objectSid", "objectClass")
+    level = list(session.find("(|" + "".join(f"(objectSid={sid})" for sid in sids) + ")", wanted))
+    groups = {group.dn: group for group in level}
+    members: set[str] = set()
+    while level:
+        below: list[Entry] = []
+        for start in range(0, len(level), _AT_ONCE):
+            chunk = level[start : start + _AT_ONCE]
+            criteria = "".join(f"(memberOf={escape_filter_chars(group.dn)})" for group in chunk)
+            for entry in session.find(f"(|{criteria})", wanted):
+                if "group" in entry.texts("objectClass"):
+                    if entry.dn not in groups:
+                        groups[entry.dn] = entry
+                        below.append(entry)
+                else:
+                    members.add(entry.guid())
+        level = below
+    primary = frozenset(rid(group.sid()) for group in groups.values() if group.sid().startswith(domain))
+    by_primary = "".join(f"(primaryGroupID={each})" for each in sorted(primary))
+    if by_primary:
+        members |= {entry.guid() for entry in session.find(f"(&{accounts.SIGN_INS}(|{by_primary}))", wanted)}
+    return _Privileged(frozenset(members), primary)
+
+
+def _domain_names(session: Session) -> tuple[str, ...]:
+    """NetBIOS name, DNS name and UPN suffixes, lower case, in that order."""
+    partitions = f"CN=Partitions,{session.configuration}"
+    found = list(
+        session.find(f"(nCName={escape_filter_chars(session.base)})", ("nETBIOSName", "dnsRoot"), partitions)
+    )
+    own = [name for entry in found for name in (entry.text("nETBIOSName"), entry.text("dnsRoot")) if name]
+    suffixes = session.read(partitions, ("uPNSuffixes",))
+    return tuple(dict.fromkeys(name.lower() for name in (*own, *(suffixes.texts("uPNSuffixes") if suffixes else ()))))
+
+
+def _usn(session: Session) -> int:
+    root = session.read("", ("highestCommittedUSN",))
+    return root.integer("highestCommittedUSN") if root else session.usn
+
+
+def _invocation(session: Session) -> str:
+    service = session.read(session.service, ("invocationId",))
+    values = service.all("invocationId") if service else ()
+    return values[0].hex() if values else ""

@@ -8,8 +8,10 @@ from pydantic import SecretStr
 from sqlmodel import Session, col, select, update
 
 from bot.errors import BadInput
+from storage.accounts import chunks
+from storage.connections import connection_names
 from storage.escrow import Entry, Escrow, Proved
-from storage.models import Connection, Organization, Record, Revision, RevisionState, new_uid, now
+from storage.models import Organization, Record, Revision, RevisionState, new_uid, now
 from storage.sealing import KeyRing
 
 
@@ -45,7 +47,7 @@ def add_revisions(session: Session, safe: Safe, drafts: Sequence[Draft]) -> list
     Raises `EscrowProblem`, and then the transaction must not be committed. A draft in state `current` retires the
     record's current revision, if it has one, as `promote` does.
     """
-    vaults = _vault_names(session, {draft.record.connection_id for draft in drafts})
+    vaults = connection_names(session, {draft.record.connection_id for draft in drafts})
     retired = [_id_of(draft.record) for draft in drafts if draft.state is RevisionState.CURRENT]
     revisions, entries = [], []
     for draft in drafts:
@@ -95,8 +97,12 @@ def open_revision(safe: Safe, organization_uid: str, record_uid: str, revision: 
 
 def get_revisions(session: Session, revision_ids: Collection[int]) -> dict[int, Revision]:
     """Revisions by id; ids that are not there are left out."""
-    rows = session.exec(select(Revision).where(col(Revision.id).in_(revision_ids)))
-    return {revision.id: revision for revision in rows if revision.id is not None}
+    return {
+        revision.id: revision
+        for chunk in chunks(list(revision_ids))
+        for revision in session.exec(select(Revision).where(col(Revision.id).in_(chunk)))
+        if revision.id is not None
+    }
 
 
 def revisions_of(session: Session, record_id: int) -> list[Revision]:
@@ -112,9 +118,13 @@ def find_revision(session: Session, record_id: int, state: RevisionState) -> Rev
 
 
 def find_revisions(session: Session, record_ids: Collection[int], state: RevisionState) -> dict[int, Revision]:
-    """Record id → its newest revision in this state, for many records in one query."""
-    query = select(Revision).where(col(Revision.record_id).in_(record_ids), Revision.state == state)
-    return {revision.record_id: revision for revision in session.exec(query.order_by(col(Revision.id)))}
+    """Record id → its newest revision in this state, for many records at once."""
+    in_state = select(Revision).where(Revision.state == state).order_by(col(Revision.id))
+    return {
+        revision.record_id: revision
+        for chunk in chunks(list(record_ids))
+        for revision in session.exec(in_state.where(col(Revision.record_id).in_(chunk)))
+    }
 
 
 def promote(session: Session, pending: Revision, proved_at: datetime) -> None:
@@ -151,17 +161,10 @@ def _retire(session: Session, record_ids: Sequence[int]) -> None:
         (RevisionState.PREVIOUS, RevisionState.OLD),
         (RevisionState.CURRENT, RevisionState.PREVIOUS),
     ):
-        session.exec(
-            update(Revision)
-            .where(col(Revision.record_id).in_(record_ids), col(Revision.state) == before)
-            .values(state=after)
-            .execution_options(synchronize_session="fetch")
-        )
-
-
-def _vault_names(session: Session, connection_ids: Collection[int]) -> dict[int, str]:
-    rows = session.exec(select(Connection.id, Connection.name).where(col(Connection.id).in_(connection_ids)))
-    return {connection_id: name for connection_id, name in rows if connection_id is not None}
+        retire = update(Revision).where(col(Revision.state) == before).values(state=after)
+        for chunk in chunks(record_ids):
+            statement = retire.where(col(Revision.record_id).in_(chunk))
+            session.exec(statement.execution_options(synchronize_session="fetch"))
 
 
 def _id_of(record: Record) -> int:

@@ -19,6 +19,7 @@ from bot.errors import StorageError
 from storage.database import Database
 from storage.models import Organization
 from storage.sealing import KeyRing, new_key_line
+from tests.storage.databases import KINDS, migrated_database
 from tests.storage.worlds import key_file
 
 APPENDER = """
@@ -35,12 +36,10 @@ for number in range(30):
 """
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/rekey.db")
-    database.migrate()
-    yield database
-    database.dispose()
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with migrated_database(request.param, request, tmp_path) as database:
+        yield database
 
 
 @pytest.fixture

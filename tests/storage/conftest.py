@@ -1,4 +1,4 @@
-"""Every storage test gets a migrated database, and a safe to seal into."""
+"""Every storage test gets a migrated database of each kind, and a safe to seal into."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +7,14 @@ import pytest
 
 from storage.database import Database
 from storage.revisions import Safe
+from tests.storage.databases import KINDS, migrated_database
 from tests.storage.worlds import new_safe
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/rekey.db")
-    database.migrate()
-    yield database
-    database.dispose()
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with migrated_database(request.param, request, tmp_path) as database:
+        yield database
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Own a lane, drain it: everything towards one connection, done by one worker at a time.
 
 A drain takes the lease, then works in this order until nothing is due or its turn is over: look at what was
-interrupted, sync, check, write (putting back before anything new). Two groups of accounts are in flight at once, so that
-one is prepared and proved while the other is written.
+interrupted, sync, check, write (putting back before anything new). Two groups of accounts are in flight at once, so
+that one is prepared and proved while the other is written.
 """
 
 import os
@@ -26,7 +26,7 @@ from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import SYSTEMIC, Worker, check, write
 from storage.connections import get_connection
 from storage.database import Database
-from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_success, release, renew
+from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_failure, note_success, release, renew
 from storage.models import Connection, Organization, Task, TaskKind, TaskState, now
 from storage.revisions import Safe
 from storage.tasks import due_tasks
@@ -66,6 +66,11 @@ class Lanes:
             wanted = self._drain(connection, token, monotonic() + seconds)
         except LeaseLost as error:
             _log.warning("lane.lost", connection=connection.name, reason=str(error))
+        except Exception as error:
+            # Our own disk, key or a defect: the rows say what is under way, and the lane must neither spin nor go quiet.
+            _log.exception("lane.broken", connection=connection.name)
+            self._pause(connection_id, token, error)
+            wanted = False
         finally:
             with self.database.writing() as session:
                 give_up(session, connection_id, token, wanted=wanted)
@@ -98,6 +103,13 @@ class Lanes:
                     if not busy and release(session, connection.id, token):
                         return False
         return True
+
+    def _pause(self, connection_id: int, token: int, error: Exception) -> None:
+        reason = str(error) if isinstance(error, RekeyError) else f"Rekey itself failed ({type(error).__name__})."
+        with self.database.writing() as session:
+            lane = hold(session, connection_id, token)
+            failures = note_failure(session, lane, type(error).__name__, reason)
+            lane.backoff_until = now() + min(timedelta(seconds=2.0 ** min(failures, 20)), self.longest_pause)
 
     def _worker(self, connection: Connection, token: int, pool: ThreadPoolExecutor) -> Worker:
         return Worker(

@@ -5,6 +5,7 @@ owner that froze finds a higher token when it wakes.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, or_, update
@@ -18,6 +19,15 @@ LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK)
 STARTING = (TaskState.WAITING, TaskState.READY, TaskState.PUT_BACK_READY)
 """Nothing of this step is under way; it may begin when it is due."""
 DUE_STATES = LOOKING + STARTING
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much of some work is still open, and how much of that waits for something outside this program."""
+
+    open: int
+    waiting: int
+    reasons: tuple[str, ...]
 
 
 def get_lane(session: Session, connection_id: int) -> Lane:

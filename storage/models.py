@@ -216,6 +216,8 @@ class Account(SQLModel, table=True):
     """What holds: the directory's word and the organization's marks together."""
     guard: str | None = None
     """Why this account is never rotated, in a sentence; None when it may be."""
+    is_connector: bool = False
+    """Rekey itself signs in with it."""
     removed_at: datetime | None = None
     proved_revision_id: int | None = None
     """The revision this directory was last proved to take for this account."""

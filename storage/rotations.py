@@ -7,6 +7,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
+from storage.lanes import Waiting
 from storage.models import (
     Account,
     Connection,
@@ -124,15 +125,6 @@ def cancel_planned(session: Session, record_ids: Sequence[int], reason: str) -> 
             update(Task).where(col(Task.rotation_id).in_(cancelled)).values(state=TaskState.CANCELLED, ended_at=ended)
         )
     return len(cancelled)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How much of some rotations is still open, and how much of that waits for something outside this program."""
-
-    open: int
-    waiting: int
-    reasons: tuple[str, ...]
 
 
 def waiting_for_others(session: Session, rotation_ids: Iterable[int], patience: int) -> Waiting:

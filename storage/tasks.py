@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
-from storage.lanes import LOOKING
+from storage.lanes import LOOKING, Waiting
 from storage.models import (
     Account,
     Connection,
@@ -194,3 +194,20 @@ def request_sync(session: Session, connection: Connection) -> Task:
     session.add(task)
     session.flush()
     return task
+
+
+def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int) -> Waiting:
+    """Count syncs still open, and those whose directory has been away for `patience` failures, or is stopped."""
+    rows = session.exec(
+        select(Lane, Connection.name)
+        .join(Task, col(Task.connection_id) == col(Lane.connection_id))
+        .join(Connection, col(Connection.id) == col(Lane.connection_id))
+        .where(col(Task.id).in_(task_ids), col(Task.ended_at).is_(None))
+    ).all()
+    reasons = [
+        f"{name} is {'stopped' if lane.stopped_at or lane.frozen_reason else 'away'}: "
+        f"{lane.frozen_reason or lane.failure_reason}"
+        for lane, name in rows
+        if lane.stopped_at or lane.frozen_reason or (lane.backoff_until is not None and lane.failures >= patience)
+    ]
+    return Waiting(len(rows), len(reasons), tuple(dict.fromkeys(reasons)))

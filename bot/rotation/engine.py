@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
-from bot.errors import OutsideError, PasswordRefused, Refused
+from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
 from storage.connections import connection_names
 from storage.database import after_commit
@@ -45,9 +45,11 @@ class Results:
     """Marked as being written, but the call was never made."""
     unanswered: dict[int, OutsideError] = field(default_factory=dict)
     """Written, or perhaps written, and not proved yet."""
+    unknowable: dict[int, RekeyError] = field(default_factory=dict)
+    """Perhaps written, and nobody but a person can find out."""
 
     def __bool__(self) -> bool:
-        return bool(self.proofs or self.refusals or self.unsent or self.unanswered)
+        return bool(self.proofs or self.refusals or self.unsent or self.unanswered or self.unknowable)
 
 
 class Settlement:
@@ -63,7 +65,7 @@ class Settlement:
     def settle(self, results: Results) -> None:
         """Keep these results, move every rotation they touch, and append the audit lines."""
         session = self.session
-        touched = {*results.proofs, *results.refusals, *results.unsent, *results.unanswered}
+        touched = {*results.proofs, *results.refusals, *results.unsent, *results.unanswered, *results.unknowable}
         steps = {step.task.id: step for step in steps_of(session, touched)}
         for task_id, server in results.servers.items():
             if task_id in steps:
@@ -76,6 +78,8 @@ class Settlement:
             _not_sent(steps[task_id].task)
         for task_id, error in results.unanswered.items():
             _unanswered(steps[task_id].task, error)
+        for task_id, problem in results.unknowable.items():
+            steps[task_id].task.state, steps[task_id].task.reason = TaskState.UNKNOWN, str(problem)
         settle_tries(
             session,
             proved=[task_id for task_id, proof in results.proofs.items() if proof.verdict is Verdict.TAKEN],

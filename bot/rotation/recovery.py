@@ -11,7 +11,17 @@ from datetime import timedelta
 
 from bot.audit import Line
 from bot.directories.base import Directory, Proof
-from bot.errors import CertificateRefused, NoAnswer, OutsideError, Refused, SignInRefused, Throttled
+from bot.errors import (
+    CertificateRefused,
+    NoAnswer,
+    NotFound,
+    OutsideError,
+    Refused,
+    RekeyError,
+    SignInRefused,
+    StorageError,
+    Throttled,
+)
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rotation.steps import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
 from storage.connections import get_connection
@@ -36,12 +46,15 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step in steps)
 
-    def find_out(step: Step) -> Proof:
+    def find_out(step: Step) -> Proof | RekeyError:
         back = step.task.state == TaskState.PUTTING_BACK
         revision = currents.get(step.record.id) if back else step.revision
         if revision is None:
-            raise Refused(f"Rotation {step.rotation.id} has no password to look for; its rows do not fit together.")
-        secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
+            return RekeyError(f"Rotation {step.rotation.id} has no password to look for; its rows do not fit together.")
+        try:
+            secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
+        except StorageError as error:
+            return error
         before, server = step.task.set_at_before, step.task.server
         return directory.confirm(step.account.object_id, secret, before, server, unproven.get(step.account.id, 0))
 
@@ -50,10 +63,12 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
     for step, answer in zip(steps, answers, strict=True):
         if isinstance(answer, Proof):
             results.proofs[step.task.id] = answer
-        elif isinstance(answer, Refused) and not isinstance(answer, SYSTEMIC):
+        elif isinstance(answer, NotFound):
             results.refusals[step.task.id] = Refusal(answer)
-        else:
+        elif isinstance(answer, SYSTEMIC):
             results.unanswered[step.task.id] = answer
+        else:
+            results.unknowable[step.task.id] = answer
     worker.settle(results)
     for answer in answers:
         if isinstance(answer, SYSTEMIC):

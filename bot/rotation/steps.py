@@ -25,6 +25,7 @@ from bot.errors import (
     Refused,
     RightMissing,
     SignInRefused,
+    StorageError,
     Throttled,
     Unreachable,
 )
@@ -179,7 +180,9 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
     _raise_systemic(standings)
 
 
-def _try_current(worker: Worker, to_try: Sequence[tuple[Step, Revision]], unproven: dict[int, int]) -> dict[int, Proof]:
+def _try_current(
+    worker: Worker, directory: Directory, to_try: Sequence[tuple[Step, Revision]], unproven: dict[int, int]
+) -> dict[int, Proof]:
     """Sign in with the current password of each, counted beforehand; a failed look leaves it unproved."""
     if not to_try:
         return {}
@@ -301,6 +304,11 @@ def _begin(
     for step, standing in going:
         task, back = step.task, step.task.state == TaskState.PUT_BACK_READY
         revision = currents[step.record.id] if back else staged[step.rotation.id]
+        try:
+            secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
+        except StorageError as error:
+            settlement.refuse(step, Refusal(Refused(str(error), cause="sealed"), Status.FAILED))
+            continue
         task.state = TaskState.PUTTING_BACK if back else TaskState.APPLYING
         task.set_at_before, task.server = standing.password_set_at, None
         session.add(ProofTry(account_id=step.account.id, task_id=task.id))
@@ -308,7 +316,7 @@ def _begin(
             _Writing(
                 task_id=task.id,
                 object_id=step.account.object_id,
-                secret=open_revision(worker.safe, step.organization.uid, step.record.uid, revision),
+                secret=secret,
                 since=standing.password_set_at,
                 unproven=unproven.get(step.account.id, 0),
                 possible_at=standing.possible_at,

@@ -119,6 +119,7 @@ def upgrade() -> None:
     sa.Column('directory_tier', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('tier', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('guard', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('is_connector', sa.Boolean(), nullable=False),
     sa.Column('removed_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('proved_revision_id', sa.Integer(), nullable=True),
     sa.Column('proved_set_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),

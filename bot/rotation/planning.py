@@ -1,0 +1,228 @@
+"""What a request to rotate would do to each record, said beforehand; and making the request.
+
+Planning reads our own rows only. What the directories say at the moment of writing is checked again by the steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlmodel import Session
+
+from bot.audit import Line, Trail
+from bot.permissions import PROTECTED, Operator, may_rotate
+from bot.rules import policy_of, rule_for
+from storage.lanes import retry_now
+from storage.models import (
+    Account,
+    Organization,
+    Record,
+    RevisionState,
+    Rotation,
+    RotationState,
+    Status,
+    Task,
+    TaskKind,
+    TaskState,
+    Tier,
+    now,
+)
+from storage.revisions import find_revisions
+from storage.rotations import MatchedAccount, matched_accounts, open_rotations
+
+
+class Intent(StrEnum):
+    """What would become of one record."""
+
+    ROTATE = "rotate"
+    JOIN = "join"
+    """A rotation of it is open already; asking again joins that one."""
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave out"
+    """Its tier is not part of "all" here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One record of a request: what would happen to it, and why, in sentences."""
+
+    organization: Organization
+    record: Record
+    accounts: tuple[MatchedAccount, ...]
+    intent: Intent
+    reason: str
+    status: Status | None = None
+    """When refused: the word it will be shown under."""
+    open: Rotation | None = None
+
+
+def preview(
+    session: Session, operator: Operator, records: Sequence[tuple[Organization, Record]], *, by_name: bool
+) -> list[Preview]:
+    """What rotating these records would do to each, in their order. Changes nothing."""
+    ids = [record.id for _organization, record in records]
+    matched = matched_accounts(session, ids)
+    already = open_rotations(session, ids)
+    currents = find_revisions(session, ids, RevisionState.CURRENT) if len(ids) <= _FEW else None
+    rules: dict[int, str] = {}
+    found = []
+    for organization, record in records:
+        accounts = tuple(matched[record.id])
+        refusal = _refusal(operator, organization, accounts, by_name=by_name)
+        if record.id in already:
+            intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
+        elif refusal is not None:
+            intent, status, reason = refusal
+        else:
+            if organization.id not in rules:
+                rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
+            undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
+            intent, status = Intent.ROTATE, None
+            reason = f"{rules[organization.id]} A directory that asks for more gets more. {undo}".strip()
+        found.append(Preview(organization, record, accounts, intent, reason, status, already.get(record.id)))
+    return found
+
+
+_FEW = 10_000
+_Refusal = tuple[Intent, Status | None, str]
+
+
+def _refusal(
+    operator: Operator, organization: Organization, accounts: Sequence[MatchedAccount], *, by_name: bool
+) -> _Refusal | None:
+    if not accounts:
+        return (
+            Intent.REFUSE,
+            Status.NOT_PERMITTED,
+            "No account is approved for this record. Approve a match first: that is also the consent to rotate.",
+        )
+    if organization.frozen_at is not None:
+        return (
+            Intent.REFUSE,
+            Status.NOT_PERMITTED,
+            f"Rotations are stopped in {organization.name} since {organization.frozen_at:%Y-%m-%d %H:%M} UTC by "
+            f"{organization.frozen_by}. An administrator lifts it with `rekey start`.",
+        )
+    for matched in accounts:
+        account = matched.account
+        refusal = _account_refusal(operator, organization, account, by_name=by_name)
+        if refusal is not None:
+            intent, status, reason = refusal
+            return intent, status, f"{account.domain}\\{account.username}: {reason}"
+    return None
+
+
+def _account_refusal(
+    operator: Operator, organization: Organization, account: Account, *, by_name: bool
+) -> _Refusal | None:
+    tier = Tier(account.tier)
+    if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
+        decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
+        return Intent.LEAVE_OUT, None, decision.reason
+    if account.removed_at is not None:
+        return (
+            Intent.REFUSE,
+            Status.API_ERROR,
+            "The account is gone from its directory. Choose another match, or ignore this one.",
+        )
+    if account.guard is not None:
+        in_bulk = account.is_connector and not by_name
+        return Intent.REFUSE, Status.ADMIN_NOT_PERMITTED if in_bulk else Status.NOT_PERMITTED, account.guard
+    decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=organization.bulk)
+    if not decision.allowed:
+        status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
+        return Intent.REFUSE, status, decision.reason
+    return None
+
+
+def _undo(accounts: Sequence[MatchedAccount], current: object | None) -> str:
+    """What can be said beforehand about undoing it, for a record in several directories."""
+    if len(accounts) < 2:
+        return ""
+    if current is None:
+        return (
+            "The vault holds no earlier password: if one directory took the new one and another refused for good, this "
+            "could not be undone."
+        )
+    unsure = [
+        matched.connection.name
+        for matched in accounts
+        if matched.account.proved_revision_id != getattr(current, "id", None)
+    ]
+    if not unsure:
+        return "If one directory refuses for good, the others are put back."
+    return (
+        f"The present password is tried first in {', '.join(unsure)}: where it does not sign in, this could not be "
+        "undone if another directory refused for good."
+    )
+
+
+def request(
+    session: Session, trail: Trail, operator: Operator, previews: Sequence[Preview], *, by_name: bool
+) -> list[int]:
+    """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
+
+    Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
+    looked at again at once, whatever they were waiting for.
+    """
+    rotations: list[Rotation] = []
+    for each in previews:
+        if each.open is not None:
+            rotations.append(each.open)
+        elif each.intent is not Intent.LEAVE_OUT:
+            rotations.append(_new_rotation(operator, each, by_name=by_name))
+    session.add_all(rotations)
+    session.flush()
+    by_record = {rotation.record_id: rotation for rotation in rotations}
+    tasks = [
+        Task(
+            organization_id=each.organization.id,
+            connection_id=matched.connection.id,
+            kind=TaskKind.ROTATE,
+            state=TaskState.WAITING if len(each.accounts) > 1 else TaskState.READY,
+            rotation_id=by_record[each.record.id].id,
+            account_id=matched.account.id,
+            position=_likelihood_to_refuse(matched.account),
+        )
+        for each in previews
+        if each.intent is Intent.ROTATE
+        for matched in each.accounts
+    ]
+    session.add_all(tasks)
+    session.flush()
+    lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in (Intent.ROTATE, Intent.JOIN)}
+    retry_now(session, sorted(lanes))
+    trail.append_all(session, [_line(operator, each, by_record) for each in previews if each.record.id in by_record])
+    return [rotation.id for rotation in rotations]
+
+
+def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> Rotation:
+    rotation = Rotation(
+        organization_id=each.organization.id,
+        record_id=each.record.id,
+        requested_by=operator.key,
+        by_name=by_name,
+    )
+    if each.intent is Intent.REFUSE:
+        rotation.state, rotation.status = RotationState.REFUSED, each.status or Status.NOT_PERMITTED
+        rotation.reason, rotation.ended_at = each.reason, now()
+    return rotation
+
+
+def _likelihood_to_refuse(account: Account) -> int:
+    """Lower goes first: an administrator's account is the likeliest to be refused, an ordinary person's the least."""
+    order = [Tier.PRIVILEGED, Tier.BREAK_GLASS, Tier.SERVICE, Tier.SHARED, Tier.PERSON]
+    return order.index(Tier(account.tier))
+
+
+def _line(operator: Operator, each: Preview, by_record: dict[int, Rotation]) -> Line:
+    event = {Intent.ROTATE: "rotation.requested", Intent.JOIN: "rotation.joined"}.get(each.intent, "rotation.refused")
+    return Line(
+        event=event,
+        operator=operator.key,
+        source=operator.source,
+        organization=each.organization,
+        subject=f"rotation {by_record[each.record.id].id} of record {each.record.id}",
+        result=each.status or "ok",
+        details={"reason": each.reason} if each.intent is Intent.REFUSE else {},
+    )

@@ -1,0 +1,1 @@
+"""Promises, named so, kept on real parts where an issue names them."""

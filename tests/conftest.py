@@ -1,0 +1,23 @@
+"""Fixtures for every test, and the one folder in which a run's real parts live (see `tests.real`)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.real.parts import close_run_folder, open_run_folder
+
+pytest_plugins = ["tests.real.fixtures"]
+
+_run_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that controls the run opens the folder; its workers find it in their environment."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_run_folder] = open_run_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever opened the folder stops what runs in it."""
+    if _run_folder in config.stash:
+        close_run_folder(config.stash[_run_folder])

@@ -80,7 +80,8 @@ class Lanes:
         try:
             directory = self.open_directory(connection)
         except RekeyError as problem:
-            unusable = SignInRefused(f"{connection.name} cannot be used as it is stored: {problem}", cause="connection")
+            stored = f"{connection.name} cannot be used as it is stored: {problem}"
+            unusable = problem if isinstance(problem, SYSTEMIC) else SignInRefused(stored, cause="connection")
             with ThreadPoolExecutor(1) as pool:
                 worker = self._worker(connection, token, pool)
                 note_trouble(worker, unusable, self.longest_pause)

@@ -1,0 +1,51 @@
+"""Queries on connections: an organization's stored ways into outside systems, and its embedded vault."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from sqlmodel import Session, col, select
+
+from bot.errors import RowNotFound
+from storage.models import Connection, Lane, Organization
+
+Side = Literal["directory", "vault"]
+
+
+def name_key(name: str) -> str:
+    """What two names must differ in: neither case counts, nor blanks, nor how an accent was typed."""
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+
+
+def get_connection(session: Session, connection_id: int) -> Connection:
+    """The connection with this id."""
+    connection = session.get(Connection, connection_id)
+    if connection is None:
+        raise RowNotFound(f"There is no connection {connection_id}.")
+    return connection
+
+
+def connections_of(
+    session: Session, side: Side | None = None, organization_ids: Sequence[int] | None = None
+) -> list[tuple[Organization, Connection]]:
+    """Connections with their organizations, ordered by both names; of one side or of some organizations where given."""
+    query = select(Organization, Connection).join(Connection, col(Connection.organization_id) == col(Organization.id))
+    if side is not None:
+        query = query.where(Connection.side == side)
+    if organization_ids is not None:
+        query = query.where(col(Organization.id).in_(organization_ids))
+    return list(session.exec(query.order_by(col(Organization.name_key), col(Connection.name_key))))
+
+
+def add_connections(session: Session, connections: Sequence[Connection]) -> None:
+    """Store new connections; each directory gets its lane, at rest. Their ids are set."""
+    session.add_all(connections)
+    session.flush()
+    session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.side == "directory")
+    session.flush()
+
+
+def connection_names(session: Session, connection_ids: Collection[int]) -> dict[int, str]:
+    """Connection id → its name, for many in one query."""
+    rows = session.exec(select(Connection.id, Connection.name).where(col(Connection.id).in_(connection_ids)))
+    return dict(rows.all())

@@ -33,7 +33,6 @@ class PracticeDirectory:
 
     def __init__(self, domain: PracticeDomain) -> None:
         self._domain = domain
-        self._writes_before: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +97,7 @@ class PracticeDirectory:
                 policy=domain.shown_policy(found),
                 locked=domain.is_locked(found),
                 possible_at=domain.possible_at(found),
+                times_set=found.times_set,
             )
 
     def set_password(self, account: str, secret: SecretStr) -> str:
@@ -106,7 +106,6 @@ class PracticeDirectory:
         with domain.call("set_password", account):
             found = domain.find(account)
             self._refuse_without_right(found)
-            self._writes_before[account] = found.writes
             domain.take(found, secret.get_secret_value())
             return domain.server
 
@@ -117,6 +116,7 @@ class PracticeDirectory:
         since: datetime | None,
         server: str | None,  # noqa: ARG002 - this domain has only one
         unproven: int = 0,
+        times_set_before: int | None = None,
     ) -> Proof:
         """See `Directory.confirm`."""
         domain = self._domain
@@ -133,7 +133,7 @@ class PracticeDirectory:
             if self._too_risky(found, unproven):
                 return self._wait_for_window(found)
             outcome = domain.sign_in(found, secret.get_secret_value())
-            if outcome is SignIn.WRONG or (outcome in _PROVES and self._set_again(found)):
+            if outcome is SignIn.WRONG or (outcome in _PROVES and self._set_again(found, times_set_before)):
                 return self._proof(
                     Verdict.CHANGED,
                     found,
@@ -189,11 +189,14 @@ class PracticeDirectory:
             password_set_at=_set_at(account),
             tier=domain.tier_of(account),
             guard=self._why_never(account),
+            is_connector=account.connector,
         )
 
     def _why_never(self, account: PracticeAccount) -> str | None:
         if account.guard:
             return account.guard
+        if account.connector:
+            return "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
         if account.smartcard:
             return "It signs in with a smart card only: it has no password anybody knows."
         return None if account.enabled else "It is disabled."
@@ -224,9 +227,9 @@ class PracticeDirectory:
         threshold, bad = self._domain.policy_of(account).lockout_threshold, self._domain.bad_count(account)
         return threshold > 0 and (bad + 1 >= threshold or (unproven > 0 and bad > 0))
 
-    def _set_again(self, account: PracticeAccount) -> bool:
-        before = self._writes_before.get(account.object_id)
-        return before is not None and account.writes > before + 1 and self._in_grace(account)
+    def _set_again(self, account: PracticeAccount, before: int | None) -> bool:
+        """Whether a sign-in may have succeeded only because a replaced password does for a while."""
+        return before is not None and account.times_set > before + 1 and self._in_grace(account)
 
     def _in_grace(self, account: PracticeAccount) -> bool:
         return self._domain.clock.now() < account.password_set_at + self._domain.old_password_grace

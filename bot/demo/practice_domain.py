@@ -80,6 +80,9 @@ class PracticeAccount:
     must_change: bool = False
     smartcard: bool = False
     guard: str | None = None
+    """Why it is never rotated, in a sentence, for what is not said by the other fields."""
+    connector: bool = False
+    """Rekey signs in with it."""
     expired: bool = False
     out_of_hours: bool = False
     resettable: bool = True
@@ -91,8 +94,8 @@ class PracticeAccount:
     bad_sign_ins: list[datetime] = field(default_factory=list)
     locked_at: datetime | None = None
     changed: int = 0
-    writes: int = 0
-    """How many passwords this account has ever taken from anybody."""
+    times_set: int = 1
+    """How many passwords this account ever took from anybody, its first one included."""
 
 
 class PracticeClock:
@@ -308,7 +311,7 @@ class PracticeDomain(FallibleServer):
         account.earlier.insert(0, account.password)
         account.password, account.must_change = password, False
         account.password_set_at = self.clock.now()
-        account.writes += 1
+        account.times_set += 1
         self.touched(account)
 
     def locks(self, username: str) -> None:

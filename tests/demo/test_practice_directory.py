@@ -79,16 +79,18 @@ def test_a_lost_reply_after_the_write_was_taken_is_found_out_by_looking() -> Non
         directory.set_password(alice, SecretStr(NEW))
     proof = PracticeDirectory(domain).confirm(alice, SecretStr(NEW), before, None)
     assert (proof.verdict, proof.tried, proof.by_set_time) == (Verdict.TAKEN, True, False)
-    assert domain.account("alice").writes == 1
+    assert domain.account("alice").times_set == 2
 
 
 def test_a_reset_by_somebody_else_in_between_is_seen() -> None:
     domain, directory, alice = domain_with_alice()
-    before = set_at(directory, alice)
+    standing = directory.may_rotate(alice)
+    before = standing.password_set_at
     domain.fails("set_password", with_=Fault.OVERTAKEN)
     directory.set_password(alice, SecretStr(NEW))
     assert domain.signs_in("alice", NEW), "the password just replaced is let in for a while"
-    assert directory.confirm(alice, SecretStr(NEW), before, None).verdict is Verdict.CHANGED
+    proof = directory.confirm(alice, SecretStr(NEW), before, None, times_set_before=standing.times_set)
+    assert proof.verdict is Verdict.CHANGED
 
     domain, directory, alice = domain_with_alice(old_password_grace=NO_GRACE)
     before = set_at(directory, alice)
@@ -251,7 +253,13 @@ def test_an_account_in_an_odd_state_is_still_proved(details: dict[str, Any], by_
 
 
 @pytest.mark.parametrize(
-    "details", [{"enabled": False}, {"smartcard": True}, {"guard": "It is the domain's Kerberos key account."}]
+    "details",
+    [
+        {"enabled": False},
+        {"smartcard": True},
+        {"connector": True},
+        {"guard": "It is the domain's Kerberos key account."},
+    ],
 )
 def test_what_is_never_rotated_says_why(details: dict[str, Any]) -> None:
     domain = PracticeDomain()
@@ -261,6 +269,7 @@ def test_what_is_never_rotated_says_why(details: dict[str, Any]) -> None:
     assert (standing.allowed, standing.status) == (False, Status.NOT_PERMITTED)
     assert standing.reason.endswith(".")
     assert [seen.guard for seen in directory.accounts(None).accounts] == [standing.reason]
+    assert [seen.is_connector for seen in directory.accounts(None).accounts] == ["connector" in details]
 
 
 def test_tiers_come_from_groups_through_nesting_and_from_service_names() -> None:
@@ -268,12 +277,12 @@ def test_tiers_come_from_groups_through_nesting_and_from_service_names() -> None
     domain.group("Helpdesk", inside="Tier 0")
     domain.group("Tier 0", inside="Domain Admins")
     domain.group("Domain Admins", inside="Helpdesk")  # a circle must not hang it
-    details: dict[str, Any]
-    for name, details in (
+    people: tuple[tuple[str, dict[str, Any]], ...] = (
         ("admin", {"groups": ("Helpdesk",), "spns": ("HTTP/x",)}),
         ("svc", {"spns": ("HTTP/y",)}),
         ("person", {"groups": ("Staff",)}),
-    ):
+    )
+    for name, details in people:
         domain.person(name, password=OLD, **details)
     directory = PracticeDirectory(domain)
     tiers = {seen.username: seen.tier for seen in directory.accounts(None).accounts}
@@ -361,7 +370,7 @@ def test_many_threads_leave_one_password_and_count_every_call() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     account = domain.account("alice")
-    assert account.writes == domain.count("set_password", "alice") == 200
+    assert account.times_set - 1 == domain.count("set_password", "alice") == 200
     assert len({account.password, *account.earlier}) == 201
 
 

@@ -1,0 +1,144 @@
+"""Queries on accounts: what the directories listed, and what of it matching needs."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, insert, update
+from sqlmodel import Session, col, or_, select
+
+from storage.models import Account, Connection
+from storage.names import fold, parse_username, row_id, the_only
+
+CHUNK = 1000
+"""How many values one statement is given: far below both databases' limits."""
+
+
+class SignInRow(NamedTuple):
+    """What matching needs to know of an account that is still there; the keys are folded."""
+
+    id: int
+    connection_id: int
+    username_key: str
+    upn_key: str | None
+    mail_key: str | None
+    domain: str
+
+
+def get_account(session: Session, organization_id: int, name_or_id: str | int) -> Account:
+    """The organization's account with this id, or with this username (`jane`, `CORP\\jane`, or its UPN).
+
+    Accounts that are gone from their directory are found by id alone. `RowNotFound` when none or several fit.
+    """
+    asked = parse_username(str(name_or_id))
+    rows = session.exec(
+        select(Account, Connection.domain_names)
+        .join(Connection, col(Connection.id) == col(Account.connection_id))
+        .where(
+            Account.organization_id == organization_id,
+            or_(
+                col(Account.id) == row_id(name_or_id),
+                col(Account.removed_at).is_(None)
+                & or_(col(Account.username_key).in_((asked.whole, asked.name)), col(Account.upn_key) == asked.whole),
+            ),
+        )
+        .order_by(col(Account.id))
+    )
+    found = [
+        account
+        for account, domain_names in rows
+        if account.id == row_id(name_or_id)
+        or asked.whole in (account.username_key, account.upn_key)
+        or asked.qualifier in (fold(account.domain), *domain_names)
+    ]
+    return the_only([(row.id, f"{row.domain}\\{row.username}", row) for row in found], "account", name_or_id)
+
+
+def known_accounts(session: Session, connection_id: int, object_ids: Collection[str]) -> dict[str, Account]:
+    """The accounts of a directory that are stored under these immutable ids, gone ones included."""
+    return {
+        account.object_id: account
+        for chunk in chunks(list(object_ids))
+        for account in session.exec(
+            select(Account).where(Account.connection_id == connection_id, col(Account.object_id).in_(chunk))
+        )
+    }
+
+
+def add_accounts(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store new accounts, in one statement; every row has the same columns."""
+    if rows:
+        session.execute(insert(Account), rows)
+
+
+def present_object_ids(session: Session, connection_id: int) -> set[str]:
+    """The immutable ids of the accounts a directory was last known to have."""
+    return set(
+        session.exec(
+            select(Account.object_id).where(Account.connection_id == connection_id, col(Account.removed_at).is_(None))
+        )
+    )
+
+
+def mark_removed(session: Session, connection_id: int, object_ids: Collection[str], at: datetime) -> set[int]:
+    """Note that these accounts are gone from their directory; returns the ids of those that were there until now."""
+    removed: set[int] = set()
+    for chunk in chunks(list(object_ids)):
+        gone = update(Account).where(
+            col(Account.connection_id) == connection_id,
+            col(Account.object_id).in_(chunk),
+            col(Account.removed_at).is_(None),
+        )
+        removed.update(session.scalars(gone.values(removed_at=at).returning(col(Account.id))))
+    return removed
+
+
+def count_accounts(session: Session, connection_id: int) -> int:
+    """How many accounts the directory has, as far as is known."""
+    return session.exec(
+        select(func.count())
+        .select_from(Account)
+        .where(Account.connection_id == connection_id, col(Account.removed_at).is_(None))
+    ).one()
+
+
+def accounts_of(session: Session, organization_id: int) -> list[Account]:
+    """Every account of an organization's directories, by id; gone ones are left out."""
+    statement = select(Account).where(Account.organization_id == organization_id, col(Account.removed_at).is_(None))
+    return list(session.exec(statement.order_by(col(Account.id))))
+
+
+def sign_ins(session: Session, organization_id: int) -> list[SignInRow]:
+    """What matching needs of all the organization's accounts."""
+    return [SignInRow(*row) for row in session.execute(_sign_ins(organization_id))]
+
+
+def sign_ins_named(session: Session, organization_id: int, names: Collection[str]) -> list[SignInRow]:
+    """The same of the accounts whose username, UPN or mail is one of these (folded)."""
+    found: dict[int, SignInRow] = {}
+    for chunk in chunks(list(names)):
+        # One statement per column, so that each is an index look-up on either database.
+        for column in (Account.username_key, Account.upn_key, Account.mail_key):
+            for row in session.execute(_sign_ins(organization_id).where(col(column).in_(chunk))):
+                found[row[0]] = SignInRow(*row)
+    return list(found.values())
+
+
+def sign_ins_by_id(session: Session, organization_id: int, account_ids: Collection[int]) -> list[SignInRow]:
+    """The same of the accounts with these ids."""
+    return [
+        SignInRow(*row)
+        for chunk in chunks(list(account_ids))
+        for row in session.execute(_sign_ins(organization_id).where(col(Account.id).in_(chunk)))
+    ]
+
+
+def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
+    """The values in portions that fit into one statement."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _sign_ins(organization_id: int) -> Any:
+    columns = [getattr(Account, name) for name in SignInRow._fields]
+    return select(*columns).where(Account.organization_id == organization_id, col(Account.removed_at).is_(None))

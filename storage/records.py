@@ -1,0 +1,106 @@
+"""Queries on password records: everything of a vault's entries but their passwords."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, col, or_, select
+
+from storage.accounts import chunks
+from storage.connections import name_key
+from storage.models import Record
+from storage.names import parse_username, row_id, the_only
+
+
+class EntryRow(NamedTuple):
+    """What matching needs to know of a record that is not archived."""
+
+    id: int
+    name: str
+    username: str
+    username_key: str
+    url: str | None
+    category: str | None
+
+
+def get_record(session: Session, organization_id: int, name_or_id: str | int) -> Record:
+    """The organization's record with this id, or with this name whatever its case.
+
+    Archived records are found by id alone. `RowNotFound` when there is none, or when several have that name.
+    """
+    named = (col(Record.name_key) == name_key(str(name_or_id))) & col(Record.archived_at).is_(None)
+    rows = session.exec(
+        select(Record)
+        .where(Record.organization_id == organization_id, or_(col(Record.id) == row_id(name_or_id), named))
+        .order_by(col(Record.id))
+    ).all()
+    return the_only([(row.id, row.username or row.name, row) for row in rows], "record", name_or_id)
+
+
+def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Record]:
+    """Records by id; ids that are not there are left out."""
+    return {
+        record.id: record
+        for chunk in chunks(list(record_ids))
+        for record in session.exec(select(Record).where(col(Record.id).in_(chunk)))
+    }
+
+
+def records_of(session: Session, organization_id: int, connection_id: int | None = None) -> list[Record]:
+    """The organization's records, of one vault where given, by name; archived ones are left out."""
+    statement = select(Record).where(Record.organization_id == organization_id, col(Record.archived_at).is_(None))
+    if connection_id is not None:
+        statement = statement.where(Record.connection_id == connection_id)
+    return list(session.exec(statement.order_by(col(Record.name_key), col(Record.id))))
+
+
+def records_named(session: Session, connection_id: int, names: Collection[str]) -> list[Record]:
+    """A vault's records that have one of these names, given as `storage.connections.name_key` makes them."""
+    statement = select(Record).where(Record.connection_id == connection_id, col(Record.archived_at).is_(None))
+    return [
+        record
+        for chunk in chunks(list(names))
+        for record in session.exec(statement.where(col(Record.name_key).in_(chunk)).order_by(col(Record.id)))
+    ]
+
+
+def new_record(
+    organization_id: int,
+    connection_id: int,
+    name: str,
+    username: str,
+    *,
+    url: str | None = None,
+    notes: str | None = None,
+    category: str | None = None,
+) -> Record:
+    """A record with its keys set, not stored yet."""
+    return Record(
+        organization_id=organization_id,
+        connection_id=connection_id,
+        name=name,
+        name_key=name_key(name),
+        username=username,
+        username_key=parse_username(username).name,
+        url=url,
+        notes=notes,
+        category=category,
+    )
+
+
+def entries(session: Session, organization_id: int) -> list[EntryRow]:
+    """What matching needs of all the organization's records."""
+    return [EntryRow(*row) for row in session.execute(_entries(organization_id))]
+
+
+def entries_named(session: Session, organization_id: int, names: Collection[str]) -> list[EntryRow]:
+    """The same of the records with one of these bare usernames (folded)."""
+    return [
+        EntryRow(*row)
+        for chunk in chunks(list(names))
+        for row in session.execute(_entries(organization_id).where(col(Record.username_key).in_(chunk)))
+    ]
+
+
+def _entries(organization_id: int) -> Any:
+    columns = [getattr(Record, name) for name in EntryRow._fields]
+    return select(*columns).where(Record.organization_id == organization_id, col(Record.archived_at).is_(None))

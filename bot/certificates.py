@@ -69,7 +69,7 @@ def explain(error: Exception, host: str, port: int, name: str, timeout: float) -
         return TlsProblem(
             "tls-silence",
             f"{where} takes connections but does not answer the TLS greeting.",
-            "Check that this port speaks LDAPS (636), and that the domain controller has a certificate and is not overloaded.",
+            "Check that this port speaks LDAPS (636), and that the server has a certificate and time to answer.",
             False,
         )
     return _not_tls(where)
@@ -83,7 +83,8 @@ def _rejected(
 
     code = error.verify_code
     if certificate is None:
-        return problem("unreadable", f"shows a certificate that is not trusted: {error.verify_message}.", "Look at it by hand.")
+        what = f"shows a certificate that is not trusted: {error.verify_message}."
+        return problem("unreadable", what, "Look at it by hand: openssl s_client -showcerts.")
     if code in (62, 63, 64):
         offered = ", ".join(names_offered(certificate)) or "no name at all"
         return problem(
@@ -112,9 +113,9 @@ def _rejected(
     if code == 26 and not _may_serve(certificate):
         return problem(
             "purpose",
-            "shows a certificate that may not be used by a server: Server Authentication (1.3.6.1.5.5.7.3.1) is missing "
-            "from its extended key usage.",
-            "Issue it from a template for domain controllers (Kerberos Authentication, Domain Controller Authentication).",
+            "shows a certificate that no server may use: Server Authentication (1.3.6.1.5.5.7.3.1) is missing from its "
+            "extended key usage.",
+            "Issue it from a template for domain controllers (Kerberos Authentication, Domain Controller).",
         )
     if code in (18, 19, 20, 21):
         issuer = _text(certificate.issuer)
@@ -123,7 +124,7 @@ def _rejected(
             f"shows a certificate issued by {issuer}, which is not trusted here.",
             f"Give the certificate of {issuer} as ca_file (on Windows: certutil -ca.cert ca.cer, then convert to PEM)."
             if certificate.issuer != certificate.subject
-            else "It is self-signed: give that certificate itself as ca_file, or issue one from the domain's authority.",
+            else "It is self-signed: give that certificate itself as ca_file, or issue one from an authority.",
         )
     if code in (66, 67, 68):
         return problem(
@@ -148,7 +149,7 @@ def _handshake(error: ssl.SSLError, where: str) -> TlsProblem:
     return TlsProblem(
         "tls-handshake",
         f"{where} and Rekey could not agree on an encryption ({reason or 'no reason given'}).",
-        "Check that the domain controller's certificate has its private key, and that TLS 1.2 with a current cipher is enabled.",
+        "Check that the domain controller's certificate has its private key, and that TLS 1.2 is enabled.",
         False,
     )
 

@@ -31,10 +31,9 @@ PRIVILEGED_BUILTIN_GROUPS = frozenset({544, 548, 549, 550, 551, 552})
 _BUILTIN = "S-1-5-32-"
 _DOMAIN = "S-1-5-21-"
 
-MANAGED_CLASSES = ("msDS-GroupManagedServiceAccount", "msDS-DelegatedManagedServiceAccount", "msDS-ManagedServiceAccount")
-SIGN_INS = (
-    "(|(&(objectCategory=person)(objectClass=user))" + "".join(f"(objectClass={each})" for each in MANAGED_CLASSES) + ")"
-)
+MANAGED_CLASSES = tuple(f"msDS-{each}ServiceAccount" for each in ("GroupManaged", "DelegatedManaged", "Managed"))
+_MANAGED_FILTER = "".join(f"(objectClass={each})" for each in MANAGED_CLASSES)
+SIGN_INS = f"(|(&(objectCategory=person)(objectClass=user)){_MANAGED_FILTER})"
 """Everyone who signs in, managed service accounts too; computers and contacts are left out."""
 
 LISTED = (
@@ -90,12 +89,13 @@ def seen(entry: Entry, *, domain: str, in_privileged_group: bool, own_sid: str |
         upn=entry.text("userPrincipalName"),
         mail=entry.text("mail"),
         display_name=entry.text("displayName"),
-        ou=_path(_UNESCAPED_COMMA.split(entry.dn, maxsplit=1)[-1]),
+        ou=unit_of(entry.dn),
         enabled=not entry.integer("userAccountControl") & DISABLED,
         locked=is_locked(entry),
         password_set_at=entry.moment("pwdLastSet"),
         tier=tier_of(entry, in_privileged_group=in_privileged_group),
         guard=guard_of(entry, own_sid),
+        is_connector=entry.sid() == own_sid,
     )
 
 
@@ -109,8 +109,12 @@ def any_privileged(sids: Iterable[str]) -> bool:
     return any(is_privileged_group(sid) for sid in sids)
 
 
+def unit_of(dn: str) -> str | None:
+    """Where an account lives, as people read it: `Staff/London`; None directly below the domain."""
+    return _path(_UNESCAPED_COMMA.split(dn, maxsplit=1)[-1])
+
+
 @lru_cache(maxsize=4096)
 def _path(container: str) -> str | None:
-    """`OU=London,OU=Staff,DC=…` as people read it: `Staff/London`."""
     parts = [value for kind, value, _ in parse_dn(container, escape=False) if kind.upper() != "DC"]
     return "/".join(reversed(parts)) or None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
@@ -93,7 +93,8 @@ class Wire:
             _, result, *_ = self.connection.rebind(name, secret, authentication=ldap3.SIMPLE, read_server_info=False)
         except _BROKEN as error:
             raise NoAnswer(
-                f"{self.server.name} did not answer a sign-in: it is not known whether it counted it.", cause="lost-reply"
+                f"{self.server.name} did not answer a sign-in: it is not known whether it counted it.",
+                cause="lost-reply",
             ) from error
         finally:
             self.connection.password = None
@@ -178,11 +179,11 @@ class Session:
                 return
 
     def modify(self, base: str, changes: Mapping[str, Sequence[bytes]]) -> Mapping[str, Any]:
-        """Replace values; returns ldap3's result. `NoAnswer` when the reply is lost, `Unreachable` when it never left."""
+        """Replace values; returns ldap3's result. `NoAnswer` when the reply is lost, `Unreachable` when unsent."""
         if self.wire.connection.closed:
             raise Unreachable(f"The connection to {self.name} is closed. Nothing was sent.", cause="closed")
         try:
-            _, result, *_ = self.wire.connection.modify(
+            _, result, *_ = self.wire.connection.modify(  # type: ignore[no-untyped-call]
                 base, {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
             )
         except _BROKEN as error:
@@ -203,7 +204,7 @@ class Session:
         self,
         base: str,
         criteria: str,
-        scope: str,
+        scope: Literal["BASE", "SUBTREE"],
         attributes: Sequence[str],
         controls: Sequence[Any] = (),
         *,
@@ -365,7 +366,8 @@ class Sessions:
     def _why(self, server: Server, tls: Exception | None, error: Exception) -> OutsideError:
         if tls is None:
             return _no_connection(server, error)
-        problem = certificates.explain(tls, server.host, server.port, server.expected_name, self.settings.connect_timeout)
+        patience = self.settings.connect_timeout
+        problem = certificates.explain(tls, server.host, server.port, server.expected_name, patience)
         kind = CertificateRefused if problem.is_certificate else Unreachable
         return kind(f"{problem.what} Nothing was sent to it.", cause=problem.cause, mend=problem.mend)
 
@@ -400,7 +402,7 @@ class Sessions:
 def _context(ca: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an issuing authority, or the certificate itself, may be the anchor
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any given certificate may be the anchor
     if ca:
         context.load_verify_locations(cadata=ca)
     else:
@@ -440,7 +442,7 @@ def _search(
     wire: Wire,
     base: str,
     criteria: str,
-    scope: str,
+    scope: Literal["BASE", "SUBTREE"],
     attributes: Sequence[str],
     controls: Sequence[Any] = (),
     *,

@@ -35,7 +35,7 @@ class SignIn(StrEnum):
     NO_SUCH_USER = "525"
     HOURS = "530"
     WORKSTATION = "531"
-    PASSWORD_EXPIRED = "532"
+    PASSWORD_EXPIRED = "532"  # noqa: S105 - Windows' code for it, not a password
     ACCOUNT_EXPIRED = "701"
     LOCKED = "775"
     UNCLEAR = "unclear"
@@ -65,7 +65,10 @@ _CONNECTOR_REFUSALS: dict[SignIn, tuple[str, str]] = {
         "Check bind_dn, and give the connection its password again.",
     ),
     SignIn.NO_SUCH_USER: ("there is no such account", "Check bind_dn."),
-    SignIn.HOURS: ("it may not sign in at this hour", "Allow its sign-in at all hours (account properties, Logon Hours)."),
+    SignIn.HOURS: (
+        "it may not sign in at this hour",
+        "Allow its sign-in at all hours (account properties, Logon Hours).",
+    ),
     SignIn.WORKSTATION: (
         "it may not sign in from this machine",
         "Remove its workstation restriction (account properties, Log On To).",
@@ -116,9 +119,11 @@ def connector_refused(server: str, bind_dn: str, result: Mapping[str, Any]) -> O
     elif result["result"] == 8:
         why, mend = "it demands an encrypted connection", "Use the LDAPS port (636)."
     elif result["result"] in (32, 34):
-        why, mend = "there is no account of that name", "Check bind_dn: a distinguished name, DOMAIN\\name or name@domain."
+        why = "there is no account of that name"
+        mend = "Check bind_dn: a distinguished name, DOMAIN\\name or name@domain."
     else:
-        why, mend = f"it answered {_quoted(result)}", "Look into that domain controller's event log (Directory Service)."
+        why = f"it answered {_quoted(result)}"
+        mend = "Look into that domain controller's event log (Directory Service)."
     return SignInRefused(
         f"{server} refused the sign-in of {bind_dn}: {why}. No password was touched.",
         cause=f"sign-in-{outcome if outcome is not SignIn.UNCLEAR else result['result']}",
@@ -189,25 +194,24 @@ def read_only(server: str) -> Refused:
 def _no_right(server: str, account: str, *, privileged: bool) -> OutsideError:
     if privileged:
         return AdminNotPermitted(
-            f"{server} does not let the connector's account reset {account}, which is an administrator's account: Windows "
-            "protects those from delegated rights.",
+            f"{server} does not let the connector's account reset {account}, which is an administrator's account: "
+            "Windows protects those from delegated rights.",
             cause="right-reset-administrator",
             mend="Leave administrators' accounts out, or connect with an account that may reset them.",
         )
     return RightMissing(
         f"{server} does not let the connector's account change {account}.",
         cause="right-reset",
-        mend=f"Grant the connector's account the right “{RESET_RIGHT}” (and write access to pwdLastSet and lockoutTime) on "
-        "the organizational unit of this account: Delegate Control, “Reset user passwords…”. If others in the same unit "
-        "work, inheritance is switched off on this account.",
+        mend=f"Grant the connector's account the right “{RESET_RIGHT}” (and write access to pwdLastSet, lockoutTime) on "
+        "the organizational unit of this account: Delegate Control, “Reset user passwords…”. If others in the same "
+        "unit work, inheritance is switched off on this account.",
     )
 
 
 def _busy(server: str, result: Mapping[str, Any]) -> OutsideError | None:
     if result["result"] in (3, 11, 51, 52):
-        return Throttled(
-            f"{server} is too busy right now ({result['description']}). Nothing was changed.", retry_after=15, cause="busy"
-        )
+        what = f"{server} is too busy right now ({result['description']}). Nothing was changed."
+        return Throttled(what, retry_after=15, cause="busy")
     return None
 
 
@@ -222,7 +226,7 @@ def _rule(message: str) -> str:
         return "it was used before (the domain's history rule)"
     if "too young" in said:
         return "the present password is younger than the domain's minimum age"
-    return "it breaks the domain's password policy (length, complexity, history, a banned word; Windows does not say which)"
+    return "it breaks the domain's policy (length, complexity, history, a banned word; Windows does not say which)"
 
 
 def _quoted(result: Mapping[str, Any]) -> str:

@@ -17,7 +17,6 @@ COMPLEX_CLASSES = 3
 """Of the five kinds of characters, how many Windows' complexity rule wants."""
 FINE_GRAINED = 3
 """The domain functional level (Windows Server 2008) from which on fine-grained policies exist."""
-_ADMINISTRATORS = ("-512", "S-1-5-32-544", "-519", "S-1-5-18")
 
 _ASSUMED_LENGTH = 20
 _ASSUMED_THRESHOLD = 3
@@ -56,18 +55,23 @@ def rules_for(session: Session, entry: Entry) -> Rules:
     """The rules for an account, from its entry (with msDS-ResultantPSO); fine-grained ones are read once a session."""
     pso = entry.text("msDS-ResultantPSO")
     if pso is None:
-        return _domain(session) if _would_show(session) else _cautious(session, "no fine-grained policy is shown to us")
+        if would_show(session):
+            return domain_rules(session)
+        return _cautious(session, "we may not see whether a fine-grained policy holds")
     if pso not in session.kept:
         found = session.read(pso, _PSO)
         readable = found is not None and found.all("msDS-MinimumPasswordLength")
         session.kept[pso] = (
-            _fine_grained(found) if found and readable else _cautious(session, "the fine-grained policy may not be read by us")
+            _fine_grained(found)
+            if found and readable
+            else _cautious(session, "a fine-grained policy holds that we may not read")
         )
     rules: Rules = session.kept[pso]
     return rules
 
 
-def _domain(session: Session) -> Rules:
+def domain_rules(session: Session) -> Rules:
+    """The rules of those for whom no fine-grained policy holds."""
     head = session.head
     return Rules(
         length=head.integer("minPwdLength"),
@@ -91,7 +95,7 @@ def _fine_grained(entry: Entry) -> Rules:
 
 
 def _cautious(session: Session, why: str) -> Rules:
-    domain = _domain(session)
+    domain = domain_rules(session)
     return Rules(
         length=max(domain.length, _ASSUMED_LENGTH),
         complexity=True,
@@ -102,16 +106,14 @@ def _cautious(session: Session, why: str) -> Rules:
     )
 
 
-def _would_show(session: Session) -> bool:
-    """Whether an account without a fine-grained policy shown really has none: the level has none, or we may see them."""
+def would_show(session: Session) -> bool:
+    """Whether an account for which no fine-grained policy is shown really has none.
+
+    The domain's level knows none, or we may see them: whoever may can read their container, which is hidden from
+    everybody else.
+    """
     if "shows" not in session.kept:
-        session.kept["shows"] = (
-            session.functionality < FINE_GRAINED
-            or any(sid.endswith(_ADMINISTRATORS) for sid in session.tokens)
-            or any(session.find("(objectClass=msDS-PasswordSettings)", ("name", "msDS-MinimumPasswordLength"), _container(session)))
-        )
+        container = session.read(f"CN=Password Settings Container,CN=System,{session.base}", ("name",))
+        readable = container is not None and container.text("name") is not None
+        session.kept["shows"] = readable or session.functionality < FINE_GRAINED
     return bool(session.kept["shows"])
-
-
-def _container(session: Session) -> str:
-    return f"CN=Password Settings Container,CN=System,{session.base}"

@@ -1,8 +1,8 @@
 """Proving which password an account has: the set-time first, then at most one sign-in attempt that cannot lock it.
 
 Signing in with the new password alone proves little (a password that was replaced still signs in for up to an hour)
-and each wrong try counts towards a lockout; the set-time alone does not say whose password it was. Both together, and the
-count of times the password was set (from the replication metadata), tell. All times are the domain controllers' own.
+and each wrong try counts towards a lockout; the set-time alone does not say whose password it was. Both together, and
+the count of times the password was set (from the replication metadata), tell. All times are the controllers' own.
 """
 
 import struct
@@ -31,8 +31,8 @@ _LOOK_AGAIN = timedelta(seconds=2)
 _REPLICATED = timedelta(seconds=30)
 
 READ = (
-    "distinguishedName", "objectSid", "sAMAccountName", "pwdLastSet", "msDS-User-Account-Control-Computed", "badPwdCount",
-    "badPasswordTime", "tokenGroups", "msDS-ResultantPSO", "replPropertyMetaData",
+    "distinguishedName", "objectSid", "sAMAccountName", "pwdLastSet", "msDS-User-Account-Control-Computed",
+    "badPwdCount", "badPasswordTime", "tokenGroups", "msDS-ResultantPSO", "replPropertyMetaData",
 )  # fmt: skip
 """What judging a password takes."""
 
@@ -94,7 +94,7 @@ def times_set(entry: Entry) -> int | None:
     lines = blob[_METADATA_HEAD.size : _METADATA_HEAD.size + count * _METADATA_LINE.size]
     if len(lines) != count * _METADATA_LINE.size:
         return None
-    return next((version for attribute, version in _METADATA_LINE.iter_unpack(lines) if attribute == _UNICODE_PWD), None)
+    return dict(_METADATA_LINE.iter_unpack(lines)).get(_UNICODE_PWD)
 
 
 def confirm(
@@ -123,7 +123,7 @@ def confirm(
         return _proof(
             Verdict.WAIT,
             first,
-            f"{first.server.name} shows no new password, and the domain controller that may have taken it is away: {away[0]}",
+            f"{first.server.name} shows no new password, but one that may have taken it is away: {away[0]}",
             wait=_REPLICATED,
         )
     return _proof(Verdict.NOT_TAKEN, first, f"The password of {first.username} was not set since: nothing was written.")
@@ -144,8 +144,8 @@ def works(sessions: Sessions, account: str, secret: SecretStr, unproven: int, kn
             return _proof(
                 Verdict.NOT_TAKEN,
                 state,
-                f"The password of {state.username} was set after this one was known: it only signs in because a replaced "
-                "password does for another hour.",
+                f"The password of {state.username} was set after this one was known: it only signs in because a "
+                "replaced password does for another hour.",
                 tried=True,
             )
         return _proof(Verdict.TAKEN, state, f"{state.username} signs in with it.", tried=True)
@@ -192,19 +192,19 @@ def _moved_to_ours(
             return _proof(
                 Verdict.CHANGED,
                 state,
-                f"The password of {state.username} was set more than once since; this one signs in, but perhaps only because "
-                "a replaced password does for another hour.",
+                f"The password of {state.username} was set more than once since; this one signs in, but perhaps only "
+                "because a replaced password does for another hour.",
                 tried=True,
             )
         return _proof(Verdict.TAKEN, state, f"{state.username} signs in with it.", tried=True)
     if outcome not in DISPROVES:
         why = diagnostics.why_unclear(outcome)
-        return _proof(
-            Verdict.TAKEN, state, f"Judged by the time it was set: the sign-in told nothing, {why}.", by_set_time=True, tried=True
-        )
+        reason = f"Judged by the time it was set: the sign-in told nothing, {why}."
+        return _proof(Verdict.TAKEN, state, reason, by_set_time=True, tried=True)
     after = sessions.ask(lambda session: state_of(session, account), state.server)
     if (after.dn, after.set_at) != (state.dn, state.set_at):
-        return _proof(Verdict.WAIT, after, f"{state.username} was changed while we looked.", wait=_LOOK_AGAIN, tried=True)
+        reason = f"{state.username} was changed while we looked."
+        return _proof(Verdict.WAIT, after, reason, wait=_LOOK_AGAIN, tried=True)
     return _proof(
         Verdict.CHANGED,
         after,
@@ -234,8 +234,8 @@ def _tells_nothing(state: State) -> str:
 def _too_risky(state: State, unproven: int) -> Proof | None:
     """WAIT when one more wrong password, on top of what counts now, could lock the account or leave its owner no slip.
 
-    The controllers' own count decides. Ours is added only when theirs cannot know of it: a count of zero at the PDC, which
-    hears of every wrong password, shows that our earlier attempts were not wrong ones.
+    The controllers' own count decides. Ours is added only when theirs cannot know of it: a count of zero at the PDC,
+    which hears of every wrong password, shows that our earlier attempts were not wrong ones.
     """
     if state.rules.threshold == 0:
         return None
@@ -247,8 +247,8 @@ def _too_risky(state: State, unproven: int) -> Proof | None:
     return _proof(
         Verdict.WAIT,
         state,
-        f"Another sign-in attempt now could lock {state.username} ({state.bad} of {state.rules.threshold} wrong passwords "
-        "count already): waiting until they no longer do.",
+        f"Another sign-in attempt now could lock {state.username} ({state.bad} of {state.rules.threshold} wrong "
+        "passwords count already): waiting until they no longer do.",
         wait=wait,
     )
 

@@ -1,9 +1,10 @@
 """Listing a domain's accounts: all of them, or what changed since the last time.
 
-Changes are found by update sequence numbers, which only mean something on one controller's one database: the cursor names
-it (invocationId), and any other reads everything. Deletions do not show in a search, and an ordinary account may not see
-the deleted objects: so the ids of those that existed before are added up, and only when the sum is wrong is it asked who
-is gone. Memberships do not touch an account's own number: the members of the privileged groups are compared each time.
+Changes are found by update sequence numbers, which only mean something on one controller's one database: the cursor
+names it (invocationId), and any other reads everything. Deletions do not show in a search, and an ordinary account may
+not see the deleted objects: so the ids of those that existed before are added up, and only when the sum is wrong is it
+asked who is gone. Memberships do not touch an account's own number: the members of the privileged groups are compared
+each time.
 """
 
 import json
@@ -14,13 +15,12 @@ from ldap3.utils.conv import escape_filter_chars
 
 from bot.directories.active_directory import accounts
 from bot.directories.active_directory.connection import Session
-from bot.directories.active_directory.entries import Entry, by_guid, rid
+from bot.directories.active_directory.entries import Entry, by_guid
+from bot.directories.active_directory.privileged import privileged_accounts
 from bot.directories.base import Changes, SeenAccount
 
 SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
 _SUM = 1 << 128
-_AT_ONCE = 50
-"""Group names in one filter."""
 _MANY = 500
 """More memberships than this changed: read everything instead of one by one."""
 
@@ -51,31 +51,22 @@ class _Cursor:
             return None  # written by another version: everything is read
 
 
-@dataclass(frozen=True, slots=True)
-class _Privileged:
-    """Who is in a privileged group: members by id, and primary groups (which `member` does not show) by RID."""
-
-    members: frozenset[str]
-    primary: frozenset[int]
-
-    def has(self, entry: Entry) -> bool:
-        return entry.guid() in self.members or entry.integer("primaryGroupID") in self.primary
-
-
 def changes(session: Session, since: str | None) -> Changes:
     """See `Directory.accounts`. The accounts are read from `session` as they are asked for."""
     before = _Cursor.parse(since)
     # Read first: whatever changes from here on is seen again the next time, never missed.
     usn, invocation = _usn(session), _invocation(session)
     names = _domain_names(session)
-    privileged = _privileged(session)
+    privileged = privileged_accounts(session)
     count, total = _sum(session, usn)
     cursor = _Cursor(invocation, usn, count, total, tuple(sorted(privileged.members)))
 
     def listed(entries: Iterable[Entry]) -> Iterator[SeenAccount]:
         domain = names[0].upper() if names else ""
         for entry in entries:
-            yield accounts.seen(entry, domain=domain, in_privileged_group=privileged.has(entry), own_sid=session.own_sid)
+            yield accounts.seen(
+                entry, domain=domain, in_privileged_group=privileged.has(entry), own_sid=session.own_sid
+            )
 
     def everything() -> Changes:
         found = session.find(accounts.SIGN_INS, accounts.LISTED)
@@ -103,9 +94,9 @@ def _touched(session: Session, usn: int, moved: Iterable[str]) -> Iterator[Entry
         shown.add(entry.guid())
         yield entry
     for account in sorted(set(moved) - shown):
-        entry = session.read(by_guid(account), accounts.LISTED)
-        if entry and entry.text("sAMAccountName"):
-            yield entry
+        member = session.read(by_guid(account), accounts.LISTED)
+        if member and member.text("sAMAccountName"):
+            yield member
 
 
 def _removed(session: Session, before: _Cursor) -> tuple[str, ...] | None:
@@ -136,35 +127,6 @@ def _sum(session: Session, usn: int) -> tuple[int, str]:
 
 def _added(total: str, guids: Iterable[str]) -> str:
     return f"{(int(total, 16) + sum(int(guid.replace('-', ''), 16) for guid in guids)) % _SUM:x}"
-
-
-def _privileged(session: Session) -> _Privileged:
-    """Everyone in a privileged group through any nesting, found from the groups down: there are few of them."""
-    domain = session.head.sid()
-    sids = [f"{domain}-{each}" for each in sorted(accounts.PRIVILEGED_DOMAIN_GROUPS)]
-    sids += [f"S-1-5-32-{each}" for each in sorted(accounts.PRIVILEGED_BUILTIN_GROUPS)]
-    wanted = ("objectGUID", "objectSid", "objectClass")
-    level = list(session.find("(|" + "".join(f"(objectSid={sid})" for sid in sids) + ")", wanted))
-    groups = {group.dn: group for group in level}
-    members: set[str] = set()
-    while level:
-        below: list[Entry] = []
-        for start in range(0, len(level), _AT_ONCE):
-            chunk = level[start : start + _AT_ONCE]
-            criteria = "".join(f"(memberOf={escape_filter_chars(group.dn)})" for group in chunk)
-            for entry in session.find(f"(|{criteria})", wanted):
-                if "group" in entry.texts("objectClass"):
-                    if entry.dn not in groups:
-                        groups[entry.dn] = entry
-                        below.append(entry)
-                else:
-                    members.add(entry.guid())
-        level = below
-    primary = frozenset(rid(group.sid()) for group in groups.values() if group.sid().startswith(domain))
-    by_primary = "".join(f"(primaryGroupID={each})" for each in sorted(primary))
-    if by_primary:
-        members |= {entry.guid() for entry in session.find(f"(&{accounts.SIGN_INS}(|{by_primary}))", wanted)}
-    return _Privileged(frozenset(members), primary)
 
 
 def _domain_names(session: Session) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class ActiveDirectorySettings(BaseModel):
             return cls.model_validate(dict(settings))
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'.'.join(str(part) for part in each['loc']) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
+                f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
                 for each in error.errors(include_url=False, include_input=False)
             )
             raise BadInput(f"These settings do not describe an Active Directory connection: {wrong}.") from error

@@ -35,4 +35,5 @@ def standing(session: Session, account: str) -> Standing:
 
 def is_privileged(entry: Entry) -> bool:
     """Whether the account is in a privileged group through any nesting, its primary group included."""
-    return rid(entry.sid()) == accounts.ADMINISTRATOR or accounts.any_privileged(map(sid_text, entry.all("tokenGroups")))
+    groups = map(sid_text, entry.all("tokenGroups"))
+    return rid(entry.sid()) == accounts.ADMINISTRATOR or accounts.any_privileged(groups)

@@ -22,17 +22,16 @@ class EntryRow(NamedTuple):
     category: str | None
 
 
-def get_record(session: Session, organization_id: int, name_or_id: str | int) -> Record:
-    """The organization's record with this id, or with this name whatever its case.
+def get_record(session: Session, organization_id: int | None, name_or_id: str | int) -> Record:
+    """The organization's record (anybody's for None) with this id, or with this name whatever its case.
 
     Archived records are found by id alone. `RowNotFound` when there is none, or when several have that name.
     """
     named = (col(Record.name_key) == name_key(str(name_or_id))) & col(Record.archived_at).is_(None)
-    rows = session.exec(
-        select(Record)
-        .where(Record.organization_id == organization_id, or_(col(Record.id) == row_id(name_or_id), named))
-        .order_by(col(Record.id))
-    ).all()
+    wanted = select(Record).where(or_(col(Record.id) == row_id(name_or_id), named))
+    if organization_id is not None:
+        wanted = wanted.where(Record.organization_id == organization_id)
+    rows = session.exec(wanted.order_by(col(Record.id))).all()
     return the_only([(row.id, row.username or row.name, row) for row in rows], "record", name_or_id)
 
 

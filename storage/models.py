@@ -402,6 +402,8 @@ class Task(SQLModel, table=True):
     tries: int = 0
     set_at_before: datetime | None = None
     """The directory's set-time read right before the first write of this step."""
+    times_set_before: int | None = None
+    """How often the password had ever been written then, where the directory counts: tells our write from two."""
     server: str | None = None
     """Which server took the write: looked at first when asking what became of it."""
     taken_at: datetime | None = None

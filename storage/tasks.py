@@ -135,7 +135,7 @@ def hindrance(session: Session, task_id: int, token: int) -> str | None:
 def unproven_tries(session: Session, account_ids: Iterable[int], window: timedelta) -> dict[int, int]:
     """How many of our sign-in attempts per account, within the window, are not known to have succeeded."""
     rows = session.execute(
-        select(ProofTry.account_id, func.count())
+        select(ProofTry.account_id, func.count().label("tries"))
         .where(
             col(ProofTry.account_id).in_(list(account_ids)),
             col(ProofTry.proved).is_(False),
@@ -143,7 +143,7 @@ def unproven_tries(session: Session, account_ids: Iterable[int], window: timedel
         )
         .group_by(col(ProofTry.account_id))
     )
-    return dict(rows.tuples())
+    return {row.account_id: row.tries for row in rows}
 
 
 def settle_tries(session: Session, proved: Iterable[int], untried: Iterable[int]) -> None:

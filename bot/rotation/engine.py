@@ -193,7 +193,7 @@ class Settlement:
                 for task in tasks:
                     if task.state == TaskState.REFUSED:
                         task.tries += 1
-                        task.state, task.due_at = TaskState.READY, now() + timedelta(seconds=2**task.tries)
+                        task.state, task.due_at = TaskState.READY, now() + timedelta(seconds=task.tries)
             case Move.END_PUT_BACK:
                 refused = next(task for task in tasks if task.state == TaskState.REFUSED)
                 self._discard_pending(rotation)

@@ -55,8 +55,10 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
         except StorageError as error:
             return error
-        before, server = step.task.set_at_before, step.task.server
-        return directory.confirm(step.account.object_id, secret, before, server, unproven.get(step.account.id, 0))
+        task, tries = step.task, unproven.get(step.account.id, 0)
+        return directory.confirm(
+            step.account.object_id, secret, task.set_at_before, task.server, tries, task.times_set_before
+        )
 
     answers = each(worker.pool, find_out, steps)
     results = Results()

@@ -69,7 +69,7 @@ def decide(state: RotationState, steps: Sequence[StepView]) -> Move:
         if all(step.can_be_put_back for step in taken):
             return Move.PUT_BACK
         refused = [step for step in steps if step.state == TaskState.REFUSED]
-        return Move.RETRY if all(step.tries < MOST_TRIES for step in refused) else Move.STICK
+        return Move.RETRY if all(step.tries + 1 < MOST_TRIES for step in refused) else Move.STICK
     if states & _UNDER_WAY:
         return Move.WAIT
     if states == {TaskState.CONFIRMED}:

@@ -107,6 +107,7 @@ class _Writing:
     object_id: str
     secret: SecretStr
     since: datetime | None
+    times_set: int | None
     unproven: int
     possible_at: datetime | None
 
@@ -269,7 +270,9 @@ def _write_one(worker: Worker, directory: Directory, writing: _Writing) -> str |
 
 
 def _prove(directory: Directory, writing: _Writing, server: str) -> Proof:
-    return directory.confirm(writing.object_id, writing.secret, writing.since, server, writing.unproven)
+    return directory.confirm(
+        writing.object_id, writing.secret, writing.since, server, writing.unproven, writing.times_set
+    )
 
 
 def _collect(proofs: Sequence[tuple[_Writing, Future[Proof]]], results: Results) -> OutsideError | None:
@@ -310,7 +313,7 @@ def _begin(
             settlement.refuse(step, Refusal(Refused(str(error), cause="sealed"), Status.FAILED))
             continue
         task.state = TaskState.PUTTING_BACK if back else TaskState.APPLYING
-        task.set_at_before, task.server = standing.password_set_at, None
+        task.set_at_before, task.times_set_before, task.server = standing.password_set_at, standing.times_set, None
         session.add(ProofTry(account_id=step.account.id, task_id=task.id))
         writings.append(
             _Writing(
@@ -318,6 +321,7 @@ def _begin(
                 object_id=step.account.object_id,
                 secret=secret,
                 since=standing.password_set_at,
+                times_set=standing.times_set,
                 unproven=unproven.get(step.account.id, 0),
                 possible_at=standing.possible_at,
             )

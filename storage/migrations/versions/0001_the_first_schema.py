@@ -260,6 +260,7 @@ def upgrade() -> None:
     sa.Column('due_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('tries', sa.Integer(), nullable=False),
     sa.Column('set_at_before', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('times_set_before', sa.Integer(), nullable=True),
     sa.Column('server', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('taken_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('status', sqlmodel.sql.sqltypes.AutoString(), nullable=True),

@@ -21,3 +21,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Whoever opened the folder stops what runs in it."""
     if _run_folder in config.stash:
         close_run_folder(config.stash[_run_folder])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the parts they ask for, so that `-m "not samba"` runs what needs no domain controller."""
+    for item in items:
+        asked_for = getattr(item, "fixturenames", ())
+        if "domain_templates" in asked_for:
+            item.add_marker("samba")
+        if "postgres" in asked_for:
+            item.add_marker("postgres")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import ldap3
+import trustme
 from ldap3.protocol.formatters.formatters import format_sid
 from ldap3.utils.dn import escape_rdn
 
@@ -78,13 +79,28 @@ class Domain:
         self._kept = threading.local()
         samba.stop(self.folder)
 
-    def connection(self, dn: str | None = None, password: str | None = None) -> ldap3.Connection:
+    def show_certificate(self, authority: trustme.CA, certificate: trustme.LeafCert) -> None:
+        """Restart the controller with another certificate; `ca_file` becomes its authority's. For a private domain."""
+        self.stop()
+        samba.show_certificate(self.folder, authority, certificate)
+        self.start()
+
+    def connection(
+        self,
+        dn: str | None = None,
+        password: str | None = None,
+        *,
+        through: tuple[str, int] | None = None,
+        receive_timeout: float = 30,
+    ) -> ldap3.Connection:
         """A new connection signed in as the administrator, or as somebody else, its certificate verified.
 
-        It raises on errors. Synchronous, hence for one thread; the caller unbinds it.
+        `through` is the host and port of a wire to the controller, `receive_timeout` how many seconds to wait for an
+        answer. It raises on errors. Synchronous, hence for one thread; the caller unbinds it.
         """
+        host, port = through or (self.host, self.port)
         tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(self.ca_file), valid_names=[self.tls_name])
-        server = ldap3.Server(self.host, self.port, use_ssl=True, tls=tls, get_info=ldap3.NONE, connect_timeout=10)
+        server = ldap3.Server(host, port, use_ssl=True, tls=tls, get_info=ldap3.NONE, connect_timeout=10)
         return ldap3.Connection(
             server,
             dn or self.admin_dn,
@@ -92,7 +108,7 @@ class Domain:
             auto_bind=True,
             auto_referrals=False,
             raise_exceptions=True,
-            receive_timeout=30,
+            receive_timeout=receive_timeout,
         )
 
     @property
@@ -195,7 +211,8 @@ class Domain:
     def read(self, dn: str, attribute: str) -> list[bytes]:
         """The raw values of one attribute, constructed ones too; empty when it has none."""
         self._admin.search(dn, "(objectClass=*)", ldap3.BASE, attributes=[attribute])
-        values: list[bytes] = self._admin.response[0]["raw_attributes"].get(attribute, [])
+        (entry,) = self._admin.response or [{}]
+        values: list[bytes] = entry["raw_attributes"].get(attribute, [])
         return values
 
     def set_password(self, dn: str, password: str, *, must_change: bool = False) -> None:

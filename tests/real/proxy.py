@@ -47,7 +47,7 @@ class Proxy:
 
     def refuse(self) -> None:
         """Refuse new connections; open ones go on."""
-        self._listener.shutdown(socket.SHUT_RDWR) if self._listener.fileno() != -1 else None
+        _shut(self._listener)
         self._listener.close()
 
     def accept_again(self) -> None:
@@ -88,10 +88,11 @@ class Proxy:
         sent = self._sent
         self._lose_reply = when or (lambda: self._sent > sent)
 
-    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+    def _start(self, target: Callable[..., None], *arguments: object) -> threading.Thread:
         thread = threading.Thread(target=target, args=arguments, daemon=True, name=f"proxy {self._target[0]}")
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -100,16 +101,23 @@ class Proxy:
             except OSError:
                 return  # refuse() closed it
             self.connections += 1
+            self._start(self._relay, client)
+
+    def _relay(self, client: socket.socket) -> None:
+        with client:
             try:
                 server = socket.create_connection(self._target, timeout=10)
             except OSError:
-                client.close()
-                continue
-            server.settimeout(None)
-            with self._lock:
-                self._open |= {client, server}
-            self._start(self._pump, client, server, self._keep_request)
-            self._start(self._pump, server, client, self._keep_reply)
+                return  # the client sees its connection end, as it would at the server itself
+            with server:
+                server.settimeout(None)
+                with self._lock:
+                    self._open |= {client, server}
+                replies = self._start(self._pump, server, client, self._keep_reply)
+                self._pump(client, server, self._keep_request)
+                replies.join()
+                with self._lock:
+                    self._open -= {client, server}
 
     def _pump(self, source: socket.socket, sink: socket.socket, keep: Callable[[], bool]) -> None:
         try:
@@ -121,8 +129,6 @@ class Proxy:
                 sink.sendall(chunk)
         except OSError:
             pass  # either end is gone, which is what the lines below pass on
-        with self._lock:
-            self._open -= {source}
         _shut(source)
         _shut(sink)
 

@@ -1,8 +1,8 @@
 """Add many accounts to a domain's own database in one transaction, beside the running controller.
 
 Run by Debian's Python, which has Samba's bindings: smb.conf's path as the argument, on stdin a JSON list of
-`{"dn", "password", "attributes"}`. Only the NT hash is stored, as after a migration: hashing for Kerberos too would cost
-ten times as long, and a sign-in over LDAP uses the NT hash.
+`{"dn", "password", "attributes"}`. Only the NT hash is stored, as after a migration: a sign-in over LDAP uses no more,
+and hashing for Kerberos too would take ten times as long.
 """
 
 import json

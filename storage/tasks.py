@@ -146,13 +146,13 @@ def unproven_tries(session: Session, account_ids: Iterable[int], window: timedel
     return {row.account_id: row.tries for row in rows}
 
 
-def settle_tries(session: Session, proved: Iterable[int], untried: Iterable[int]) -> None:
-    """Of these tasks' attempts: those proved stop counting, those never made are forgotten."""
-    proved, untried = list(proved), list(untried)
+def settle_tries(session: Session, proved: Iterable[int], forgotten: Iterable[int]) -> None:
+    """Of these tasks' attempts: those proved stop counting, those that tell nothing are forgotten."""
+    proved, forgotten = list(proved), list(forgotten)
     if proved:
         session.execute(update(ProofTry).where(col(ProofTry.task_id).in_(proved)).values(proved=True))
-    if untried:
-        session.execute(delete(ProofTry).where(col(ProofTry.task_id).in_(untried), col(ProofTry.proved).is_(False)))
+    if forgotten:
+        session.execute(delete(ProofTry).where(col(ProofTry.task_id).in_(forgotten), col(ProofTry.proved).is_(False)))
 
 
 def untouched_of_lane(session: Session, connection_id: int, limit: int) -> list[Task]:

@@ -83,7 +83,7 @@ class Settlement:
         settle_tries(
             session,
             proved=[task_id for task_id, proof in results.proofs.items() if proof.verdict is Verdict.TAKEN],
-            untried=[task_id for task_id, proof in results.proofs.items() if not proof.tried] + results.unsent,
+            forgotten=[task_id for task_id, proof in results.proofs.items() if not proof.tried] + results.unsent,
         )
         self.advance({step.rotation.id for step in steps.values()})
 

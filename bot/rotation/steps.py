@@ -175,7 +175,8 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         settle_tries(
             session,
             proved=[task_id for task_id, proof in proofs.items() if proof.verdict is Verdict.TAKEN],
-            untried=[task_id for task_id, proof in proofs.items() if not proof.tried],
+            # A plain "no" was counted by the directory itself, whose count the next attempt is weighed against.
+            forgotten=[task_id for task_id, proof in proofs.items() if proof.verdict is not Verdict.TAKEN],
         )
         settlement.advance({step.rotation.id for step in fresh})
     _raise_systemic(standings)

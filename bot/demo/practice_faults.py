@@ -62,10 +62,14 @@ class Slow:
 
 @dataclass(frozen=True)
 class Hold:
-    """The call stops before anything is done, says so, and goes on once it is let go: for races without sleeping."""
+    """The call stops before anything is done, says so, and goes on once it is let go: for races without sleeping, and
+    for killing whoever asked. Unless it is `taken`, nothing is done then, and nothing answered.
+    """
 
+    taken: bool = True
     reached: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 Trouble = Fault | OutsideError | Slow | Hold
@@ -125,23 +129,35 @@ class FallibleServer:
         with self.lock:
             self.calls.append((operation, username))
             trouble = Fault.UNREACHABLE if self._away else self._next(operation, username)
-        if isinstance(trouble, Slow):
-            threading.Event().wait(trouble.takes.total_seconds())
-        elif isinstance(trouble, Hold):
-            trouble.reached.set()
-            trouble.let_go.wait()
-        elif isinstance(trouble, OutsideError):
-            raise trouble
-        elif trouble is not None and trouble not in (Fault.LOST_AFTER, Fault.OVERTAKEN, Fault.DIES_AFTER):
-            raise self._error(trouble, username)
-        with self.lock:
-            yield
-            if trouble is Fault.LOST_AFTER:
+        try:
+            self._before(trouble, username)
+            with self.lock:
+                yield
+                if trouble is Fault.LOST_AFTER:
+                    raise self._error(trouble, username)
+                if trouble is Fault.OVERTAKEN:
+                    overtake()
+                if trouble is Fault.DIES_AFTER:
+                    self._away = True
+        finally:
+            if isinstance(trouble, Hold):
+                trouble.over.set()
+
+    def _before(self, trouble: Trouble | None, username: str | None) -> None:
+        match trouble:
+            case None | Fault.LOST_AFTER | Fault.OVERTAKEN | Fault.DIES_AFTER:
+                return
+            case Slow():
+                threading.Event().wait(trouble.takes.total_seconds())
+            case Hold():
+                trouble.reached.set()
+                trouble.let_go.wait()
+                if not trouble.taken:
+                    raise self._error(Fault.LOST_BEFORE, username)
+            case OutsideError():
+                raise trouble
+            case Fault():
                 raise self._error(trouble, username)
-            if trouble is Fault.OVERTAKEN:
-                overtake()
-            if trouble is Fault.DIES_AFTER:
-                self._away = True
 
     def _next(self, operation: str, username: str | None) -> Trouble | None:
         for planned in self._planned:

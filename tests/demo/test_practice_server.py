@@ -1,0 +1,91 @@
+"""Promises of the practice server: killing whoever writes leaves a domain as it was, or as it became."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from bot.demo.practice_domain import PracticeDomain
+from bot.demo.practice_faults import Fault, Hold
+from bot.demo.practice_server import PracticeServer, practice_kind
+from bot.directories.base import Verdict
+from bot.errors import NotFound, RightMissing, Throttled, Unreachable
+from storage.models import Connection
+
+OLD, NEW = "Old-Password-1", "New-Secret-22"
+
+WRITER = """
+import sys
+from pydantic import SecretStr
+from bot.demo.practice_server import RemotePracticeDirectory
+socket, account, password = sys.argv[1:]
+RemotePracticeDirectory(socket, "ad").set_password(account, SecretStr(password))
+"""
+
+
+@pytest.fixture
+def domain() -> PracticeDomain:
+    domain = PracticeDomain()
+    domain.person("alice", password=OLD, display_name="Alice")
+    return domain
+
+
+@pytest.fixture
+def server(domain: PracticeDomain) -> Iterator[PracticeServer]:
+    with PracticeServer({"ad": domain}) as server:
+        yield server
+
+
+def stored(server: PracticeServer) -> Connection:
+    return Connection(
+        organization_id=1, name="ad", name_key="ad", side="directory", kind="practice", settings=server.settings
+    )
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_writer_killed_inside_its_call_leaves_the_old_password_or_the_new_one(
+    domain: PracticeDomain, server: PracticeServer, taken: bool
+) -> None:
+    alice = domain.account("alice").object_id
+    hold = Hold(taken=taken)
+    domain.fails("set_password", with_=hold)
+    with practice_kind(stored(server)) as directory:
+        before = directory.may_rotate(alice)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, server.settings["socket"], alice, NEW])
+        assert hold.reached.wait(30)
+        writer.kill()
+        assert writer.wait(30) < 0
+        assert domain.holds("alice", OLD), "it was killed before the domain did anything"
+        hold.let_go.set()
+        assert hold.over.wait(30)
+        proof = directory.confirm(
+            alice, SecretStr(NEW), before.password_set_at, None, times_set_before=before.times_set
+        )
+    assert proof.verdict is (Verdict.TAKEN if taken else Verdict.NOT_TAKEN)
+    assert domain.holds("alice", NEW if taken else OLD)
+
+
+def test_errors_arrive_with_everything_they_say(domain: PracticeDomain, server: PracticeServer) -> None:
+    alice = domain.account("alice").object_id
+    with practice_kind(stored(server)) as directory:
+        for fault, kind in ((Fault.THROTTLED, Throttled), (Fault.RIGHT_MISSING, RightMissing)):
+            domain.fails("set_password", with_=fault)
+            with pytest.raises(kind) as caught:
+                directory.set_password(alice, SecretStr(NEW))
+            assert (caught.value.cause, str(caught.value)[:13]) == (caught.value.cause, "dc1.acme.test")
+        assert "Reset Password" in caught.value.mend
+        with pytest.raises(NotFound):
+            directory.may_rotate("nobody")
+        assert directory.set_password(alice, SecretStr(NEW)) == "dc1.acme.test"
+    assert domain.holds("alice", NEW)
+
+
+def test_a_domain_that_is_not_served_any_more_is_unreachable_and_nothing_was_sent(domain: PracticeDomain) -> None:
+    alice = domain.account("alice").object_id
+    with PracticeServer({"ad": domain}) as server:
+        connection = stored(server)
+    with practice_kind(connection) as directory, pytest.raises(Unreachable):
+        directory.set_password(alice, SecretStr(NEW))
+    assert domain.count("set_password") == 0

@@ -25,7 +25,16 @@ from bot.passwords import PasswordPolicy, name_parts, shortcomings, strictest
 from storage.models import Tier
 
 PRIVILEGED_GROUPS = frozenset(
-    {"Administrators", "Domain Admins", "Enterprise Admins", "Schema Admins", "Account Operators", "Backup Operators"}
+    {
+        "Administrators",
+        "Domain Admins",
+        "Enterprise Admins",
+        "Schema Admins",
+        "Account Operators",
+        "Backup Operators",
+        "Print Operators",
+        "Server Operators",
+    }
 )
 PROTECTED_USERS = "Protected Users"
 

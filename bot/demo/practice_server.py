@@ -1,16 +1,15 @@
-"""A practice domain for other processes: so that one of them can be killed in the middle, and the domain lives on.
+"""Practice domains for other processes: so that one of them can be killed in the middle, and the domain lives on.
 
 The process that owns the domains serves them on a Unix socket in a folder of its own that nobody else may enter, which
-is all the protection there is: what goes through it is pickled. A stored connection of the kind `practice` names the
-socket in its settings:
+is all the protection there is: what goes through it is pickled. Another process gets to them by the socket's path:
 
     with PracticeServer({"acme-ad": domain}) as server:
-        Connection(kind="practice", name="acme-ad", settings=server.settings, …)
+        ...  # elsewhere: build(settings, {"practice": practice_kind(server.socket)})
 """
 
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -35,12 +34,10 @@ class PracticeServer:
     def __init__(self, domains: Mapping[str, PracticeDomain]) -> None:
         self._domains = domains
         self._folder = tempfile.TemporaryDirectory(prefix="rekey-practice-")
-        path = str(Path(self._folder.name) / "domains")
-        self._listener = Listener(path, family="AF_UNIX")
+        self.socket = str(Path(self._folder.name) / "domains")
+        self._listener = Listener(self.socket, family="AF_UNIX")
         self._thread = threading.Thread(target=self._accept, daemon=True, name="practice-server")
         self._open = True
-        self.settings = {"socket": path}
-        """What a connection of the kind `practice` stores."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -50,7 +47,7 @@ class PracticeServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open = False
-        Client(self.settings["socket"], family="AF_UNIX").close()  # closing alone would not wake `accept`
+        Client(self.socket, family="AF_UNIX").close()  # closing alone would not wake `accept`
         self._thread.join()
         self._listener.close()
         self._folder.cleanup()
@@ -87,9 +84,9 @@ class _Raised:
         return error
 
 
-def practice_kind(connection: Connection) -> Directory:
-    """The connector of a stored connection of the kind `practice`."""
-    return RemotePracticeDirectory(connection.settings["socket"], connection.name)
+def practice_kind(socket: str) -> Callable[[Connection], Directory]:
+    """How a process gets from a stored connection of the kind `practice` to the domain served under its name."""
+    return lambda connection: RemotePracticeDirectory(socket, connection.name)
 
 
 class RemotePracticeDirectory:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from bot.demo.practice_domain import PracticeDomain
 from bot.demo.practice_faults import Fault, Hold
 from bot.demo.practice_server import PracticeServer, practice_kind
-from bot.directories.base import Verdict
+from bot.directories.base import Directory, Verdict
 from bot.errors import NotFound, RightMissing, Throttled, Unreachable
 from storage.models import Connection
 
@@ -38,10 +38,9 @@ def server(domain: PracticeDomain) -> Iterator[PracticeServer]:
         yield server
 
 
-def stored(server: PracticeServer) -> Connection:
-    return Connection(
-        organization_id=1, name="ad", name_key="ad", side="directory", kind="practice", settings=server.settings
-    )
+def connected(server: PracticeServer) -> Directory:
+    stored = Connection(organization_id=1, name="ad", name_key="ad", side="directory", kind="practice")
+    return practice_kind(server.socket)(stored)
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -51,9 +50,9 @@ def test_a_writer_killed_inside_its_call_leaves_the_old_password_or_the_new_one(
     alice = domain.account("alice").object_id
     hold = Hold(taken=taken)
     domain.fails("set_password", with_=hold)
-    with practice_kind(stored(server)) as directory:
+    with connected(server) as directory:
         before = directory.may_rotate(alice)
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, server.settings["socket"], alice, NEW])
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, server.socket, alice, NEW])
         assert hold.reached.wait(30)
         writer.kill()
         assert writer.wait(30) < 0
@@ -69,7 +68,7 @@ def test_a_writer_killed_inside_its_call_leaves_the_old_password_or_the_new_one(
 
 def test_errors_arrive_with_everything_they_say(domain: PracticeDomain, server: PracticeServer) -> None:
     alice = domain.account("alice").object_id
-    with practice_kind(stored(server)) as directory:
+    with connected(server) as directory:
         for fault, kind in ((Fault.THROTTLED, Throttled), (Fault.RIGHT_MISSING, RightMissing)):
             domain.fails("set_password", with_=fault)
             with pytest.raises(kind) as caught:
@@ -85,7 +84,7 @@ def test_errors_arrive_with_everything_they_say(domain: PracticeDomain, server: 
 def test_a_domain_that_is_not_served_any_more_is_unreachable_and_nothing_was_sent(domain: PracticeDomain) -> None:
     alice = domain.account("alice").object_id
     with PracticeServer({"ad": domain}) as server:
-        connection = stored(server)
-    with practice_kind(connection) as directory, pytest.raises(Unreachable):
+        directory = connected(server)
+    with directory, pytest.raises(Unreachable):
         directory.set_password(alice, SecretStr(NEW))
     assert domain.count("set_password") == 0

@@ -94,11 +94,11 @@ def cli_operator() -> Operator:
 
 
 def operator_named(session: Session, key: str, source: str, administrators: Collection[str] = ()) -> Operator:
-    """The operator with this key and the roles granted to them. `administrators` (from the settings) hold that role
-    everywhere whatever is stored; somebody unknown holds none.
+    """The operator with this key and the roles granted to them; somebody unknown holds none. `administrators` (from the
+    settings) hold that role everywhere whatever is stored, and so does whoever asked on the command line.
     """
     roles = roles_of(session, key)
-    if key in administrators:
+    if key in administrators or key.startswith("cli:"):  # whoever has the shell has the key
         roles[None] = Role.ADMINISTRATOR
     return Operator(key=key, source=source, roles=roles)
 

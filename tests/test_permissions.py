@@ -181,6 +181,13 @@ def test_roles_come_from_the_grants_and_the_first_administrators_from_the_settin
         assert (first.key, first.source) == ("UTECH", "card")
 
 
+def test_what_was_asked_for_on_the_command_line_still_holds_when_the_engine_asks_again(database: Database) -> None:
+    with database.reading() as session:
+        again = operator_named(session, cli_operator().key, "engine")
+        assert may_rotate(again, ACME, Tier.PRIVILEGED).allowed
+        assert not may_rotate(operator_named(session, "Ucli:", "engine"), ACME, Tier.PERSON).allowed
+
+
 def test_setting_the_operators_of_a_place_is_idempotent_and_takes_roles_away(database: Database) -> None:
     with database.writing() as session:
         assert set_operators(session, Role.TECHNICIAN, None, ["A", "B"]) == ["A", "B"]

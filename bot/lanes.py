@@ -52,16 +52,16 @@ class Lanes:
     administrators: Collection[str] = ()
 
     def drain(self, connection_id: int, seconds: float = 5.0) -> bool:
-        """Do what is due in this lane for about so many seconds; True when more may be due at once.
+        """Do what is due in this lane for about so many seconds; False when another living worker owns it.
 
-        False also when another living worker owns it. What is wrong outside is kept in the rows, never raised.
+        What is wrong outside is kept in the rows, never raised.
         """
         with self.database.writing() as session:
             token = acquire(session, connection_id, own_name(), self.lease, is_dead)
             connection = get_connection(session, connection_id)
         if token is None:
             return False
-        wanted = True
+        wanted = False
         try:
             wanted = self._drain(connection, token, monotonic() + seconds)
         except LeaseLost as error:
@@ -70,13 +70,13 @@ class Lanes:
             # Our own disk, key or a defect: the rows say what is under way, and the lane must neither spin nor go quiet.
             _log.exception("lane.broken", connection=connection.name)
             self._pause(connection_id, token, error)
-            wanted = False
         finally:
             with self.database.writing() as session:
                 give_up(session, connection_id, token, wanted=wanted)
-        return wanted
+        return True
 
     def _drain(self, connection: Connection, token: int, until: float) -> bool:
+        """Whether the lane's turn ended before its work did."""
         try:
             directory = self.open_directory(connection)
         except RekeyError as problem:

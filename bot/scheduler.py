@@ -92,14 +92,14 @@ class Scheduler:
             self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}")
 
     def _drain(self, connection_id: int) -> None:
-        more = False
+        worked = False
         try:
-            more = self._lanes.drain(connection_id)
+            worked = self._lanes.drain(connection_id)
         except RekeyError as error:
             _log.error("lane.failed", connection=connection_id, reason=str(error))
         finally:
             with self._lock:
                 self._busy.discard(connection_id)
             self._moved.set()
-            if more and self._scheduler.running:
-                self.look_now()
+            if worked and self._scheduler.running:
+                self.look_now()  # what was done here may have made another lane's step due

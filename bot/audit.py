@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import hmac
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from sqlmodel import Session
 from bot.errors import KeyProblem, StorageError
 from storage.audit import Head, add_audit_events, audit_events, audit_head
 from storage.database import after_commit
+from storage.files import whole_file
 from storage.models import AuditEvent, Organization, now
 from storage.sealing import KeyRing
 
@@ -129,7 +129,8 @@ class Trail:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"The anchor of the audit trail, {self._anchor}, cannot be read or was edited. The trail in the "
-                "database was not touched. Keep a copy of that file for whoever investigates."
+                "database was not touched. Move that file to where whoever investigates finds it; the next line "
+                "anchors the trail anew."
             ) from error
 
     def verify(self, session: Session) -> Verification:
@@ -189,12 +190,8 @@ class Trail:
                 anchored = self.anchored()
                 if anchored and anchored.id >= head.id and not backwards:
                     return  # another process committed and anchored after us
-                new = directory / f"{_ANCHOR}.new"
-                with open(new, "w", encoding="utf-8") as file:
-                    file.write(_canonical({"id": head.id, "mac": head.mac}))
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(new, self._anchor)
+                with whole_file(self._anchor, over=True) as file:
+                    file.write(_canonical({"id": head.id, "mac": head.mac}).encode())
         except OSError as error:
             raise StorageError(
                 f"What was done is kept, and so is its audit line {head.id}, but the line could not be anchored in "

@@ -9,6 +9,7 @@ A crash may tear the last line; the next append starts on a fresh one, and readi
 """
 
 import fcntl
+import hashlib
 import json
 import os
 from base64 import b64decode, b64encode
@@ -35,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from bot.errors import EscrowProblem
+from storage.files import flush_directory, whole_file
 
 _FILE = "escrow.jsonl"
 _PUBLIC = "recovery.pub"
@@ -90,6 +92,14 @@ class Escrow:
         """The file itself."""
         return self.directory / _FILE
 
+    def has_recovery_key(self) -> bool:
+        """Whether the directory holds a recovery public key."""
+        return (self.directory / _PUBLIC).exists()
+
+    def seals_to(self, recovery_key: X25519PrivateKey) -> bool:
+        """Whether what is appended now opens with this key; `EscrowProblem` when nothing can be appended."""
+        return _key_name(self._recovery_key()) == _key_name(recovery_key.public_key())
+
     def check(self) -> None:
         """`EscrowProblem` unless entries could be appended right now; appends none."""
         self._recovery_key()
@@ -112,7 +122,7 @@ class Escrow:
             _write_all(descriptor, b"\n" + lines if torn else lines)
             os.fsync(descriptor)
             if size == 0:
-                self._flush_directory()
+                flush_directory(self.directory)
 
     def read(self, recovery_key: X25519PrivateKey) -> Iterator[Entry | Proved | Damaged]:
         """Every entry in the order it was appended, read line by line; unreadable lines as `Damaged`, never silently.
@@ -144,13 +154,6 @@ class Escrow:
                 f"The escrow file {self.path} cannot be written: {error.strerror}. No new password was kept or used. "
                 "Make room or give Rekey's user the right to write there, then try again."
             ) from error
-
-    def _flush_directory(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _recovery_key(self) -> X25519PublicKey:
         path = self.directory / _PUBLIC
@@ -208,10 +211,8 @@ def put_recovery_public_key(directory: Path, key: X25519PrivateKey) -> None:
     path = directory / _PUBLIC
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(path, "x", encoding="ascii") as file:
-            file.write(public_key_text(key))
-            file.flush()
-            os.fsync(file.fileno())
+        with whole_file(path, over=False) as file:
+            file.write(public_key_text(key).encode())
     except FileExistsError:
         raise EscrowProblem(f"There is a recovery key at {path} already. It was left as it is.") from None
     except OSError as error:
@@ -224,23 +225,35 @@ def _seal(recovery_key: X25519PublicKey, entry: Entry | Proved) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
     key = _agreed_key(once.exchange(recovery_key), public, recovery_key)
     sealed = AESGCM(key).encrypt(nonce, json.dumps(_plain(entry)).encode(), public)
-    line = {"v": 1, "once": b64encode(public).decode(), "sealed": b64encode(nonce + sealed).decode()}
+    line = {
+        "v": 1,
+        "to": _key_name(recovery_key),
+        "once": b64encode(public).decode(),
+        "sealed": b64encode(nonce + sealed).decode(),
+    }
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
 def _open(recovery_key: X25519PrivateKey, number: int, line: bytes) -> Entry | Proved | Damaged:
     try:
         outer = json.loads(line)
+        name = str(outer["to"])
         public, sealed = (b64decode(outer[part], validate=True) for part in ("once", "sealed"))
         shared = recovery_key.exchange(X25519PublicKey.from_public_bytes(public))
     except (ValueError, KeyError, TypeError):
         return Damaged(number, f"Line {number} is torn or is not an escrow entry.")
+    if name != _key_name(recovery_key.public_key()):
+        return Damaged(number, f"Line {number} is sealed to another recovery key ({name}).")
     key = _agreed_key(shared, public, recovery_key.public_key())
     try:
         plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], public)
         return _entry(json.loads(plain))
     except (InvalidTag, ValueError, KeyError, TypeError):
-        return Damaged(number, f"Line {number} does not open: it was edited, or sealed to another recovery key.")
+        return Damaged(number, f"Line {number} does not open: it was edited.")
+
+
+def _key_name(recovery_key: X25519PublicKey) -> str:
+    return hashlib.sha256(recovery_key.public_bytes_raw()).hexdigest()[:16]
 
 
 def _agreed_key(shared: bytes, once: bytes, recovery_key: X25519PublicKey) -> bytes:

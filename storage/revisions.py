@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from sqlmodel import Session, col, select, update
 
 from bot.errors import BadInput
-from storage.accounts import chunks
 from storage.connections import connection_names
 from storage.escrow import Entry, Escrow, Proved
 from storage.models import Organization, Record, Revision, RevisionState, new_uid, now
+from storage.portions import portions
 from storage.sealing import KeyRing
 
 
@@ -99,8 +99,8 @@ def get_revisions(session: Session, revision_ids: Collection[int]) -> dict[int, 
     """Revisions by id; ids that are not there are left out."""
     return {
         revision.id: revision
-        for chunk in chunks(list(revision_ids))
-        for revision in session.exec(select(Revision).where(col(Revision.id).in_(chunk)))
+        for portion in portions(list(revision_ids))
+        for revision in session.exec(select(Revision).where(col(Revision.id).in_(portion)))
         if revision.id is not None
     }
 
@@ -122,8 +122,8 @@ def find_revisions(session: Session, record_ids: Collection[int], state: Revisio
     in_state = select(Revision).where(Revision.state == state).order_by(col(Revision.id))
     return {
         revision.record_id: revision
-        for chunk in chunks(list(record_ids))
-        for revision in session.exec(in_state.where(col(Revision.record_id).in_(chunk)))
+        for portion in portions(list(record_ids))
+        for revision in session.exec(in_state.where(col(Revision.record_id).in_(portion)))
     }
 
 
@@ -162,8 +162,8 @@ def _retire(session: Session, record_ids: Sequence[int]) -> None:
         (RevisionState.CURRENT, RevisionState.PREVIOUS),
     ):
         retire = update(Revision).where(col(Revision.state) == before).values(state=after)
-        for chunk in chunks(record_ids):
-            statement = retire.where(col(Revision.record_id).in_(chunk))
+        for portion in portions(record_ids):
+            statement = retire.where(col(Revision.record_id).in_(portion))
             session.exec(statement.execution_options(synchronize_session="fetch"))
 
 

@@ -42,6 +42,11 @@ def new_key_line() -> str:
     return f"{key_id}:{b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
 
 
+def sealed_with(key_id: str) -> str:
+    """How every value sealed (or wrapped again) with this key starts."""
+    return f"{_VERSION}:{key_id}:"
+
+
 class _Stamp(NamedTuple):
     """What tells that the key file was replaced or edited."""
 
@@ -221,7 +226,7 @@ def _wrap(ring: _Ring, data_key: bytes, place: bytes) -> bytes:
 
 
 def _written(key_id: str, place: bytes, wrapped: bytes, value: bytes) -> str:
-    return ":".join([_VERSION, key_id, *(b64encode(part).decode() for part in (place, wrapped, value))])
+    return sealed_with(key_id) + ":".join(b64encode(part).decode() for part in (place, wrapped, value))
 
 
 def _read_sealed(sealed: str) -> tuple[str, bytes, bytes, bytes]:

@@ -188,7 +188,9 @@ def test_what_is_rolled_back_leaves_no_line_and_no_anchor(five: Database, trail:
 
 
 def test_an_anchor_that_cannot_be_written_is_an_error_that_says_what_is_kept(five: Database, trail: Trail) -> None:
-    (trail._anchor.parent / "audit.head.new").mkdir()
+    lock = trail._anchor.parent / "audit.head.lock"
+    lock.unlink()
+    lock.mkdir()
     with pytest.raises(StorageError, match=r"audit line 6, but .* could not be anchored"):
         append(five, trail, "f")
     assert problems(five, trail) == ""

@@ -1,0 +1,116 @@
+"""The key ring's life: made once, rotated without stopping anything. Key material is written to key files only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.audit import Trail
+from bot.errors import BadInput, KeyProblem
+from bot.permissions import Operator
+from storage.database import Database
+from storage.escrow import (
+    Escrow,
+    new_recovery_key,
+    put_recovery_public_key,
+    read_recovery_key,
+    recovery_key_text,
+)
+from storage.facts import check_fingerprint
+from storage.files import whole_file
+from storage.keys import Rewrapping, rewrap_some
+from storage.sealing import KeyRing, new_key_line
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKeys:
+    """What `keys_init` made and where."""
+
+    key_file: Path
+    recovery_key: Path | None
+    """The private recovery key, to be moved offline now; None when the escrow directory had its own already."""
+    escrow_directory: Path
+
+    def what_to_do(self) -> str:
+        """What a person does next, in sentences."""
+        keep = f"The key ring is {self.key_file}. Keep a copy of it apart from the backups."
+        if self.recovery_key is None:
+            return f"{keep} The escrow directory {self.escrow_directory} keeps the recovery key it had."
+        return (
+            f"{keep} MOVE {self.recovery_key} OFFLINE NOW (a safe, two USB sticks): it is the only way to read "
+            f"{self.escrow_directory} if the database is lost, and whoever has both reads every password."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedKeys:
+    """What `keys_rotate` did."""
+
+    key_id: str
+    rewrapped: int
+    broken: tuple[str, ...]
+    """Values that did not open and were left as they are, as `table id`."""
+
+
+def keys_init(key_file: Path, escrow_directory: Path) -> MadeKeys:
+    """Make a key ring of one new key, and a recovery key pair unless the escrow directory has one. Never overwrites.
+
+    `KeyProblem` when there is a key file already. Killed half-way, it may simply be run again.
+    """
+    if key_file.exists():
+        raise KeyProblem(
+            f"There is a key file {key_file} already. It was left as it is: without it nothing sealed so far could be "
+            "read. `rekey keys rotate` puts a new key in front of it."
+        )
+    recovery_path = key_file.with_name("recovery.key")
+    made_recovery_key = not Escrow(escrow_directory).has_recovery_key()
+    key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if made_recovery_key:
+        if recovery_path.exists():  # killed before the public half was written
+            recovery_key = read_recovery_key(recovery_path)
+        else:
+            recovery_key = new_recovery_key()
+            _write(recovery_path, recovery_key_text(recovery_key).get_secret_value(), over=False)
+        put_recovery_public_key(escrow_directory, recovery_key)
+    _write(key_file, new_key_line() + "\n", over=False)
+    return MadeKeys(key_file, recovery_path if made_recovery_key else None, escrow_directory)
+
+
+def keys_rotate(database: Database, trail: Trail, operator: Operator, key_file: Path) -> RotatedKeys:
+    """Put a new key in front of the ring and wrap everything under it, while everything else goes on.
+
+    Earlier keys stay in the file: they verify the audit trail, and open what an earlier backup holds. Killed half-way,
+    everything opens as before, and running it again finishes (with yet another key).
+    """
+    before = KeyRing.load(key_file)
+    with database.writing() as session:
+        check_fingerprint(session, before)
+    _write(key_file, new_key_line() + "\n" + key_file.read_text(encoding="ascii"), over=True)
+    return keys_rewrap(database, KeyRing.load(key_file), trail, operator)
+
+
+def keys_rewrap(database: Database, keys: KeyRing, trail: Trail, operator: Operator) -> RotatedKeys:
+    """Wrap everything under the active key of a ring whose new first line a person wrote (`REKEY_MASTER_KEY`)."""
+    with database.writing() as session:
+        check_fingerprint(session, keys)
+    so_far = Rewrapping()
+    while not so_far.finished:
+        with database.writing() as session:
+            rewrap_some(session, keys, so_far)
+    with database.writing() as session:
+        trail.append(
+            session,
+            event="keys.rotated",
+            operator=operator.key,
+            source=operator.source,
+            subject=keys.active_id,
+            result="broken values left" if so_far.broken else "ok",
+            details={"rewrapped": so_far.done, "broken": so_far.broken},
+        )
+    return RotatedKeys(keys.active_id, so_far.done, so_far.broken)
+
+
+def _write(path: Path, text: str, *, over: bool) -> None:
+    try:
+        with whole_file(path, over=over) as file:
+            file.write(text.encode("ascii"))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}. It was left as it is.") from error

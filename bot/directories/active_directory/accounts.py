@@ -43,7 +43,7 @@ LISTED = (
 """What a listing reads."""
 
 _MANAGED = {each.lower() for each in MANAGED_CLASSES}
-_UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_FIRST_PART = re.compile(r"(?:[^\\,]|\\.)*,")
 
 
 def is_privileged_group(sid: str) -> bool:
@@ -111,7 +111,7 @@ def any_privileged(sids: Iterable[str]) -> bool:
 
 def unit_of(dn: str) -> str | None:
     """Where an account lives, as people read it: `Staff/London`; None directly below the domain."""
-    return _path(_UNESCAPED_COMMA.split(dn, maxsplit=1)[-1])
+    return _path(_FIRST_PART.sub("", dn, count=1))
 
 
 @lru_cache(maxsize=4096)

@@ -53,7 +53,7 @@ _ROOT = (
 Answer = TypeVar("Answer")
 
 
-class _VerifiedTls(ldap3.Tls):  # type: ignore[misc,unused-ignore]
+class _VerifiedTls(ldap3.Tls):
     """ldap3's TLS with OpenSSL's own verification of name and chain, keeping why it refused (ldap3 flattens it)."""
 
     def __init__(self, context: ssl.SSLContext, name: str) -> None:
@@ -183,7 +183,7 @@ class Session:
         if self.wire.connection.closed:
             raise Unreachable(f"The connection to {self.name} is closed. Nothing was sent.", cause="closed")
         try:
-            _, result, *_ = self.wire.connection.modify(  # type: ignore[no-untyped-call]
+            _, result, *_ = self.wire.connection.modify(
                 base, {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
             )
         except _BROKEN as error:

@@ -70,9 +70,7 @@ class ActiveDirectory:
         _never_empty(secret)
         return proof.confirm(self._sessions, account, secret, since, server, unproven, times_set_before)
 
-    def works(
-        self, account: str, secret: SecretStr, unproven: int = 0, known_since: datetime | None = None
-    ) -> Proof:
+    def works(self, account: str, secret: SecretStr, unproven: int = 0, known_since: datetime | None = None) -> Proof:
         """See the port."""
         _never_empty(secret)
         return proof.works(self._sessions, account, secret, unproven, known_since)

@@ -64,7 +64,7 @@ class Entry:
 
 def sid_text(raw: bytes) -> str:
     """A binary SID as `S-1-…`."""
-    return str(format_sid(raw))  # type: ignore[no-untyped-call]
+    return str(format_sid(raw))
 
 
 def rid(sid: str) -> int:

@@ -132,9 +132,7 @@ def _added(total: str, guids: Iterable[str]) -> str:
 def _domain_names(session: Session) -> tuple[str, ...]:
     """NetBIOS name, DNS name and UPN suffixes, lower case, in that order."""
     partitions = f"CN=Partitions,{session.configuration}"
-    found = list(
-        session.find(f"(nCName={escape_filter_chars(session.base)})", ("nETBIOSName", "dnsRoot"), partitions)
-    )
+    found = list(session.find(f"(nCName={escape_filter_chars(session.base)})", ("nETBIOSName", "dnsRoot"), partitions))
     own = [name for entry in found for name in (entry.text("nETBIOSName"), entry.text("dnsRoot")) if name]
     suffixes = session.read(partitions, ("uPNSuffixes",))
     return tuple(dict.fromkeys(name.lower() for name in (*own, *(suffixes.texts("uPNSuffixes") if suffixes else ()))))

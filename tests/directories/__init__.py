@@ -1,0 +1,1 @@
+"""Directories, each on its own real server or a strict stand-in."""

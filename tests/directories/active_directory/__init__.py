@@ -1,0 +1,1 @@
+"""What only Active Directory does: its certificates, refusals, policies and rights."""

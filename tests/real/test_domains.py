@@ -21,8 +21,6 @@ from ldap3.core.exceptions import (
 from tests.real import parts, samba, templates, witness
 from tests.real.domain import Domain, unique_name
 
-pytestmark = pytest.mark.samba
-
 
 def reset(domain: Domain, dn: str, password: str, *, by: str) -> None:
     connection = domain.connection(by, domain.service_password)

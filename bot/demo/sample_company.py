@@ -12,9 +12,18 @@ from datetime import timedelta
 
 from bot.demo.practice_domain import PracticeDomain, PracticePolicy
 
-NAME = "Bright Smile Dental"
-MARKS = {"shared": ["frontdesk"], "break-glass": ["emergency"]}
-"""What its people say about accounts that the directories cannot know."""
+WORLD_FILE = """\
+rule: {length: 20, uppercase: true, lowercase: true, number: true, symbol: true}
+organizations:
+  - name: Bright Smile Dental
+    timezone: Europe/London
+    bulk: [person, shared, service, privileged]
+    tiers: {shared: [frontdesk], break-glass: [emergency]}
+    directories:
+      - {name: head-office, kind: practice}
+      - {name: branch, kind: practice}
+    vault: {name: vault, kind: embedded}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,7 @@ class SampleCompany:
 
     head_office: PracticeDomain
     branch: PracticeDomain
+    """Served under the names `head-office` and `branch`."""
     records_csv: str = field(repr=False)
 
 

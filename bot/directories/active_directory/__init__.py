@@ -2,8 +2,8 @@
 
 `ActiveDirectory` is the connector, `ActiveDirectorySettings` what it needs to find and trust a domain. Inside:
 connection (TLS, failover), entries (values off the wire), accounts (tiers and guards), privileged (who is an
-administrator), policy, standing, proof, reading (listings), diagnostics (what refusals mean), rights (who may reset) and
-checkup (`check`).
+administrator), policy, standing, proof, reading (listings), diagnostics (what refusals mean), rights (who may reset)
+and checkup (`check`).
 """
 
 from bot.directories.active_directory.connector import ActiveDirectory

@@ -202,9 +202,9 @@ def _no_right(server: str, account: str, *, privileged: bool) -> OutsideError:
     return RightMissing(
         f"{server} does not let the connector's account change {account}.",
         cause="right-reset",
-        mend=f"Grant the connector's account the right “{RESET_RIGHT}” (and write access to pwdLastSet, lockoutTime) on "
-        "the organizational unit of this account: Delegate Control, “Reset user passwords…”. If others in the same "
-        "unit work, inheritance is switched off on this account.",
+        mend=f"Grant the connector's account the right “{RESET_RIGHT}” (and write access to lockoutTime) on the "
+        "organizational unit of this account: Delegate Control, “Reset user passwords…”. If others in the same unit "
+        "work, inheritance is switched off on this account.",
     )
 
 

@@ -43,6 +43,7 @@ LISTED = (
 """What a listing reads."""
 
 _MANAGED = {each.lower() for each in MANAGED_CLASSES}
+_ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)")
 _FIRST_PART = re.compile(r"(?:[^\\,]|\\.)*,")
 
 
@@ -116,5 +117,10 @@ def unit_of(dn: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _path(container: str) -> str | None:
-    parts = [value for kind, value, _ in parse_dn(container, escape=False) if kind.upper() != "DC"]
+    parts = [_unescaped(value) for kind, value, _ in parse_dn(container) if kind.upper() != "DC"]
     return "/".join(reversed(parts)) or None
+
+
+def _unescaped(value: str) -> str:
+    """A part of a distinguished name without its escapes (RFC 4514): `\\,` and `\\2C` are both a comma."""
+    return _ESCAPED.sub(lambda at: at[2] or bytes.fromhex(at[1].replace("\\", "")).decode("utf-8", "replace"), value)

@@ -1,17 +1,15 @@
 """Queries on accounts: what the directories listed, and what of it matching needs."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, insert, update, true
 from sqlmodel import Session, col, or_, select
 
 from storage.models import Account, Connection
 from storage.names import fold, parse_username, row_id, the_only
-
-CHUNK = 1000
-"""How many values one statement is given: far below both databases' limits."""
+from storage.portions import portions
 
 
 class SignInRow(NamedTuple):
@@ -19,23 +17,26 @@ class SignInRow(NamedTuple):
 
     id: int
     connection_id: int
+    username: str
     username_key: str
     upn_key: str | None
     mail_key: str | None
     domain: str
+    tier: str
 
 
-def get_account(session: Session, organization_id: int, name_or_id: str | int) -> Account:
-    """The organization's account with this id, or with this username (`jane`, `CORP\\jane`, or its UPN).
+def get_account(session: Session, organization_id: int | None, name_or_id: str | int) -> Account:
+    """The organization's account (anybody's for None) with this id, or with this username (`jane`, `CORP\\jane`, its UPN).
 
     Accounts that are gone from their directory are found by id alone. `RowNotFound` when none or several fit.
     """
     asked = parse_username(str(name_or_id))
+    mine = col(Account.organization_id) == organization_id if organization_id is not None else true()
     rows = session.exec(
         select(Account, Connection.domain_names)
         .join(Connection, col(Connection.id) == col(Account.connection_id))
         .where(
-            Account.organization_id == organization_id,
+            mine,
             or_(
                 col(Account.id) == row_id(name_or_id),
                 col(Account.removed_at).is_(None)
@@ -58,9 +59,9 @@ def known_accounts(session: Session, connection_id: int, object_ids: Collection[
     """The accounts of a directory that are stored under these immutable ids, gone ones included."""
     return {
         account.object_id: account
-        for chunk in chunks(list(object_ids))
+        for portion in portions(list(object_ids))
         for account in session.exec(
-            select(Account).where(Account.connection_id == connection_id, col(Account.object_id).in_(chunk))
+            select(Account).where(Account.connection_id == connection_id, col(Account.object_id).in_(portion))
         )
     }
 
@@ -83,10 +84,10 @@ def present_object_ids(session: Session, connection_id: int) -> set[str]:
 def mark_removed(session: Session, connection_id: int, object_ids: Collection[str], at: datetime) -> set[int]:
     """Note that these accounts are gone from their directory; returns the ids of those that were there until now."""
     removed: set[int] = set()
-    for chunk in chunks(list(object_ids)):
+    for portion in portions(list(object_ids)):
         gone = update(Account).where(
             col(Account.connection_id) == connection_id,
-            col(Account.object_id).in_(chunk),
+            col(Account.object_id).in_(portion),
             col(Account.removed_at).is_(None),
         )
         removed.update(session.scalars(gone.values(removed_at=at).returning(col(Account.id))))
@@ -116,27 +117,12 @@ def sign_ins(session: Session, organization_id: int) -> list[SignInRow]:
 def sign_ins_named(session: Session, organization_id: int, names: Collection[str]) -> list[SignInRow]:
     """The same of the accounts whose username, UPN or mail is one of these (folded)."""
     found: dict[int, SignInRow] = {}
-    for chunk in chunks(list(names)):
+    for portion in portions(list(names)):
         # One statement per column, so that each is an index look-up on either database.
         for column in (Account.username_key, Account.upn_key, Account.mail_key):
-            for row in session.execute(_sign_ins(organization_id).where(col(column).in_(chunk))):
+            for row in session.execute(_sign_ins(organization_id).where(col(column).in_(portion))):
                 found[row[0]] = SignInRow(*row)
     return list(found.values())
-
-
-def sign_ins_by_id(session: Session, organization_id: int, account_ids: Collection[int]) -> list[SignInRow]:
-    """The same of the accounts with these ids."""
-    return [
-        SignInRow(*row)
-        for chunk in chunks(list(account_ids))
-        for row in session.execute(_sign_ins(organization_id).where(col(Account.id).in_(chunk)))
-    ]
-
-
-def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
-    """The values in portions that fit into one statement."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
 
 
 def _sign_ins(organization_id: int) -> Any:

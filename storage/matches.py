@@ -9,8 +9,8 @@ from sqlalchemy import Select, delete, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from storage.accounts import chunks
 from storage.models import Account, Connection, Match, MatchState, Organization, Record
+from storage.portions import portions
 
 UNDECIDED = (MatchState.SUGGESTED, MatchState.SEVERAL, MatchState.NONE)
 """The states nobody has decided on: what suggesting may change, and what counts as unmatched."""
@@ -70,8 +70,8 @@ def get_matches(session: Session, match_ids: Collection[int]) -> dict[int, Match
     """Matches by id with the rows around them; ids that are not there are left out."""
     return {
         row[0].id: MatchRow(*row)
-        for chunk in chunks(list(match_ids))
-        for row in session.execute(_match_rows().where(col(Match.id).in_(chunk)))
+        for portion in portions(list(match_ids))
+        for row in session.execute(_match_rows().where(col(Match.id).in_(portion)))
     }
 
 
@@ -108,8 +108,8 @@ def standings(session: Session, organization_id: int) -> list[Standing]:
 def standings_of(session: Session, account_ids: Collection[int], record_ids: Collection[int]) -> list[Standing]:
     """The same of the matches of these accounts, and of those by which these records are approved for somebody."""
     found: dict[int, Standing] = {}
-    for chunk in chunks(list(account_ids)):
-        for row in session.execute(_standings().where(col(Match.account_id).in_(chunk))):
+    for portion in portions(list(account_ids)):
+        for row in session.execute(_standings().where(col(Match.account_id).in_(portion))):
             found[row[0]] = Standing(*row)
     for standing in holders(session, record_ids):
         found[standing.account_id] = standing
@@ -121,8 +121,8 @@ def holders(session: Session, record_ids: Collection[int]) -> list[Standing]:
     approved = _standings().where(col(Match.state) == MatchState.APPROVED)
     return [
         Standing(*row)
-        for chunk in chunks(list(record_ids))
-        for row in session.execute(approved.where(col(Match.record_id).in_(chunk)))
+        for portion in portions(list(record_ids))
+        for row in session.execute(approved.where(col(Match.record_id).in_(portion)))
     ]
 
 
@@ -161,8 +161,8 @@ def store_findings(session: Session, organization_id: int, findings: Sequence[Fi
 
 def forget_undecided(session: Session, account_ids: Collection[int]) -> None:
     """Drop the matches of accounts that are gone, but for those a person decided on."""
-    for chunk in chunks(list(account_ids)):
-        session.execute(delete(Match).where(col(Match.account_id).in_(chunk), col(Match.state).in_(UNDECIDED)))
+    for portion in portions(list(account_ids)):
+        session.execute(delete(Match).where(col(Match.account_id).in_(portion), col(Match.state).in_(UNDECIDED)))
 
 
 def _match_rows() -> Select[*tuple[Any, ...]]:

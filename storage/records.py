@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, or_, select
 
-from storage.accounts import chunks
 from storage.connections import name_key
 from storage.models import Record
 from storage.names import parse_username, row_id, the_only
+from storage.portions import portions
 
 
 class EntryRow(NamedTuple):
@@ -39,8 +39,8 @@ def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Reco
     """Records by id; ids that are not there are left out."""
     return {
         record.id: record
-        for chunk in chunks(list(record_ids))
-        for record in session.exec(select(Record).where(col(Record.id).in_(chunk)))
+        for portion in portions(list(record_ids))
+        for record in session.exec(select(Record).where(col(Record.id).in_(portion)))
     }
 
 
@@ -57,8 +57,8 @@ def records_named(session: Session, connection_id: int, names: Collection[str]) 
     statement = select(Record).where(Record.connection_id == connection_id, col(Record.archived_at).is_(None))
     return [
         record
-        for chunk in chunks(list(names))
-        for record in session.exec(statement.where(col(Record.name_key).in_(chunk)).order_by(col(Record.id)))
+        for portion in portions(list(names))
+        for record in session.exec(statement.where(col(Record.name_key).in_(portion)).order_by(col(Record.id)))
     ]
 
 
@@ -95,8 +95,8 @@ def entries_named(session: Session, organization_id: int, names: Collection[str]
     """The same of the records with one of these bare usernames (folded)."""
     return [
         EntryRow(*row)
-        for chunk in chunks(list(names))
-        for row in session.execute(_entries(organization_id).where(col(Record.username_key).in_(chunk)))
+        for portion in portions(list(names))
+        for row in session.execute(_entries(organization_id).where(col(Record.username_key).in_(portion)))
     ]
 
 

@@ -1,0 +1,209 @@
+"""Suggesting: where each undecided account stands with the records, and which records a person may want instead.
+
+What a person decided (approved, ignored) is never touched here. Undecided accounts are looked at again whenever an
+account, a record or a decision nearby changed, so that what is shown as exact is exact now. Everything is read and
+written in sets: the same statements for three accounts and for a hundred thousand.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from bot.matching.scoring import Entry, SignIn, claims, decide, elsewhere, ranked
+from storage.accounts import SignInRow, sign_ins, sign_ins_named
+from storage.connections import connections_of
+from storage.matches import UNDECIDED, Finding, MatchRow, Standing, holders, standings, standings_of, store_findings
+from storage.models import MatchState, Record
+from storage.names import fold, parse_username
+from storage.records import EntryRow, entries, entries_named
+
+_MANY = 2000
+"""With more names than this, reading everything once is quicker than looking each up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record a person may choose for an account."""
+
+    record_id: int
+    name: str
+    username: str
+    score: float
+    """How close it comes: 100 is the same name or username."""
+    note: str = ""
+    """What to know before choosing it, in a sentence: whose it is, who else claims it, or why it is not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Some accounts, every record near them, everybody else near those records, and where all of them stand."""
+
+    accounts: dict[int, SignInRow]
+    sign_ins: list[SignIn]
+    rows: dict[int, EntryRow]
+    entries: list[Entry]
+    standings: dict[int, Standing]
+    asked: Collection[int]
+
+    def claimants(self) -> list[SignIn]:
+        """Accounts nobody has decided on: only they claim what is theirs by name."""
+        return [each for each in self.sign_ins if not self._decided(each.id)]
+
+    def holders(self) -> dict[int, list[int]]:
+        """Record id → the accounts it is approved for."""
+        held: dict[int, list[int]] = {}
+        for standing in self.standings.values():
+            if standing.state == MatchState.APPROVED and standing.record_id is not None:
+                held.setdefault(standing.record_id, []).append(standing.account_id)
+        return held
+
+    def _decided(self, account_id: int) -> bool:
+        standing = self.standings.get(account_id)
+        return standing is not None and standing.state not in UNDECIDED
+
+
+def suggest(session: Session, organization_id: int, names: Collection[str] | None = None) -> int:
+    """Look again at the organization's undecided accounts; returns how many matches are new or changed.
+
+    `names`: only at those that have to do with one of these bare usernames (folded), which is what changed: of accounts
+    that came, went or were renamed, under their old and new names, and of records. A changed match has a new version.
+    """
+    view = _view(session, organization_id, names)
+    verdicts = decide(view.claimants(), view.entries, view.holders().keys())
+    findings = []
+    for account_id in view.asked:
+        verdict = verdicts.get(account_id)
+        if verdict is None:
+            continue
+        before = view.standings.get(account_id)
+        if before is None or (before.record_id, before.state) != (verdict.record_id, verdict.state):
+            findings.append(Finding(account_id, verdict.record_id, verdict.state))
+    store_findings(session, organization_id, findings)
+    return len(findings)
+
+
+def namesakes(session: Session, record: Record) -> list[SignInRow]:
+    """The organization's accounts that go by the record's username, whatever its qualifier, URL or category say."""
+    asked = parse_username(record.username)
+    return sign_ins_named(session, record.organization_id, {asked.name, asked.whole} - {""})
+
+
+def names_of(username_key: str, upn_key: str | None, mail_key: str | None) -> set[str]:
+    """The bare usernames by which an account has to do with records: what to tell `suggest` when it changed."""
+    return SignIn(0, username_key, upn_key, mail_key).names()
+
+
+def candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Candidate]]:
+    """Match id → the account's exact records, each with who else claims or holds it; empty for decided matches."""
+    found: dict[int, list[Candidate]] = {row.match.id: [] for row in rows}
+    for organization_id in {row.organization.id for row in rows}:
+        mine = [row for row in rows if row.organization.id == organization_id and row.match.state in UNDECIDED]
+        names = {name for row in mine for name in _names(row)}
+        if not names:
+            continue
+        view = _view(session, organization_id, names)
+        claimed = claims(view.claimants(), view.entries)
+        others: dict[int, set[int]] = {}
+        for account_id, record_ids in claimed.items():
+            for record_id in record_ids:
+                others.setdefault(record_id, set()).add(account_id)
+        held = view.holders()
+        for row in mine:
+            for record_id in claimed.get(row.account.id, []):
+                note = _note(view, held.get(record_id, []), others[record_id] - {row.account.id})
+                found[row.match.id].append(_candidate(view.rows[record_id], 100, note))
+    return found
+
+
+def search(session: Session, row: MatchRow, text: str = "", limit: int = 10) -> list[Candidate]:
+    """The organization's records that come closest to the text, or to the account's own names, best first.
+
+    Each says whose it is already, or why it is not the account's exact record.
+    """
+    account = row.account
+    known = {entry.id: entry for entry in map(EntryRow._make, entries(session, row.organization.id))}
+    texts = (
+        [text]
+        if text.strip()
+        else [account.username, account.upn or "", account.mail or "", account.display_name or ""]
+    )
+    hits = ranked(texts, ((entry.id, entry.name, entry.username) for entry in known.values()), limit)
+    own = frozenset().union(*_domains(session, row.organization.id).values())
+    held = {
+        each.record_id for each in holders(session, [hit.record_id for hit in hits]) if each.account_id != account.id
+    }
+    found = []
+    for hit in hits:
+        entry = known[hit.record_id]
+        note = (
+            "Approved for another account already." if entry.id in held else elsewhere(entry.url, entry.category, own)
+        )
+        found.append(_candidate(entry, hit.score, note))
+    return found
+
+
+def _view(session: Session, organization_id: int, names: Collection[str] | None) -> _View:
+    domains = _domains(session, organization_id)
+    if names is None or len(names) > _MANY:
+        accounts, records = sign_ins(session, organization_id), entries(session, organization_id)
+        stands, asked = standings(session, organization_id), [account.id for account in accounts]
+    else:
+        near = entries_named(session, organization_id, names)
+        changed = sign_ins_named(session, organization_id, {*names, *map(_whole, near)})
+        asked = [account.id for account in changed]
+        theirs = {name for each in changed for name in names_of(each.username_key, each.upn_key, each.mail_key)}
+        records = entries_named(session, organization_id, theirs)
+        claimed = {entry.username_key for entry in records} | set(map(_whole, records))
+        accounts = list(
+            {row.id: row for row in (*changed, *sign_ins_named(session, organization_id, claimed))}.values()
+        )
+        stands = standings_of(session, [row.id for row in accounts], [entry.id for entry in records])
+    own = frozenset().union(*domains.values())
+    cached: dict[tuple[int, str], frozenset[str]] = {}
+    for row in accounts:
+        key = (row.connection_id, row.domain)
+        if key not in cached:
+            cached[key] = domains.get(row.connection_id, frozenset()) | {fold(row.domain)} - {""}
+    return _View(
+        accounts={row.id: row for row in accounts},
+        sign_ins=[
+            SignIn(row.id, row.username_key, row.upn_key, row.mail_key, cached[row.connection_id, row.domain])
+            for row in accounts
+        ],
+        rows={entry.id: entry for entry in records},
+        entries=[
+            Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
+            for entry in records
+        ],
+        standings={standing.account_id: standing for standing in stands},
+        asked=asked,
+    )
+
+
+def _domains(session: Session, organization_id: int) -> dict[int, frozenset[str]]:
+    directories = connections_of(session, "directory", [organization_id])
+    return {directory.id: frozenset(map(fold, directory.domain_names)) for _, directory in directories}
+
+
+def _names(row: MatchRow) -> set[str]:
+    return names_of(row.account.username_key, row.account.upn_key, row.account.mail_key)
+
+
+def _whole(entry: EntryRow) -> str:
+    return fold(entry.username)
+
+
+def _candidate(entry: EntryRow, score: float, note: str) -> Candidate:
+    return Candidate(entry.id, entry.name, entry.username, score, note)
+
+
+def _note(view: _View, holders: Collection[int], others: Collection[int]) -> str:
+    if holders:
+        return f"Approved for {_shown(view, holders)} already."
+    return f"{_shown(view, others)} may claim it too." if others else ""
+
+
+def _shown(view: _View, account_ids: Collection[int]) -> str:
+    rows = [view.accounts[account_id] for account_id in sorted(account_ids) if account_id in view.accounts]
+    return ", ".join(f"{row.domain}\\{row.username}" for row in rows) or "another account"

@@ -1,0 +1,1 @@
+"""Vaults: who keeps passwords for people."""

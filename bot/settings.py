@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """How long a silent worker keeps its lane before another may take it over; outside calls are given less."""
     backoff_cap_seconds: float = Field(default=900, ge=0.05, le=86_400)
     """The longest wait before a system that was away is looked at again."""
-    look_again_seconds: float = Field(default=5, ge=0.05, le=3600)
+    look_again_seconds: float = Field(default=1, ge=0.05, le=3600)
     """How often every lane is looked at even though nobody asked."""
 
     log_level: LogLevel = LogLevel.INFO

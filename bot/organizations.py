@@ -1,0 +1,134 @@
+"""Bringing an organization in: its row, its vault, its directories; testing a connection before it is saved; stopping
+everything in an organization, and lifting that again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from bot.audit import Trail
+from bot.connections import DirectoryFactory, connect
+from bot.directories.base import Finding, Level
+from bot.errors import NotPermitted, OutsideError
+from bot.permissions import DEFAULT_BULK, Decision, Operator, may_start, may_stop
+from bot.settings import Network
+from bot.tiers import tier_of
+from storage.accounts import accounts_of
+from storage.connections import add_connections, connections_of, name_key
+from storage.lanes import wake
+from storage.models import Connection, Organization, now
+
+
+def bring_in(
+    session: Session, name: str, *, channel: str | None, timezone: str, bulk: Sequence[str] | None = None
+) -> Organization:
+    """Store a new organization; its id is set. What its "all" includes is the default unless `bulk` says otherwise."""
+    organization = Organization(
+        name=name,
+        name_key=name_key(name),
+        channel=channel,
+        timezone=timezone,
+        bulk=list(DEFAULT_BULK if bulk is None else bulk),
+    )
+    session.add(organization)
+    session.flush()
+    return organization
+
+
+def add_vault(session: Session, organization: Organization, name: str) -> Connection:
+    """Give the organization an embedded vault."""
+    vault = Connection(
+        organization_id=organization.id, name=name, name_key=name_key(name), side="vault", kind="embedded"
+    )
+    add_connections(session, [vault])
+    return vault
+
+
+def new_directory(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
+    """A directory connection that is not stored yet, so that it can be tested first."""
+    return Connection(
+        organization_id=organization.id,
+        name=name,
+        name_key=name_key(name),
+        side="directory",
+        kind=kind,
+        settings=dict(settings),
+    )
+
+
+def try_connection(
+    connection: Connection,
+    secret: SecretStr | None,
+    networks: Sequence[Network],
+    extra_kinds: Mapping[str, DirectoryFactory],
+) -> list[Finding]:
+    """What the directory itself says to this connection and credential, neither of which need be stored.
+
+    Changes nothing. Whatever is wrong outside is a finding; nothing is raised for it.
+    """
+    try:
+        with connect(connection, secret, networks, extra_kinds) as directory:
+            return directory.check()
+    except OutsideError as error:
+        return [Finding(Level.PROBLEM, str(error), error.mend, error.cause)]
+
+
+def freeze(session: Session, trail: Trail, operator: Operator, organization: Organization) -> str:
+    """Have nothing new written outside for this organization; says in a sentence what is true now.
+
+    `NotPermitted` when the operator may not. Freezing twice keeps the first one's name.
+    """
+    _refuse_unless(may_stop(operator, organization.id))
+    if organization.frozen_at is None:
+        organization.frozen_at, organization.frozen_by = now(), operator.key
+        session.add(organization)
+        trail.append(
+            session,
+            event="organization.stopped",
+            operator=operator.key,
+            source=operator.source,
+            organization=organization,
+        )
+    return (
+        f"Rotations are stopped in {organization.name} by {organization.frozen_by}. What was already sent is still "
+        "looked at. `rekey start` lifts it."
+    )
+
+
+def lift(session: Session, trail: Trail, operator: Operator, organization: Organization) -> str:
+    """Lift a freeze; says in a sentence what is true now. `NotPermitted` when the operator may not."""
+    _refuse_unless(may_start(operator, organization.id))
+    if organization.frozen_at is not None:
+        organization.frozen_at = organization.frozen_by = None
+        session.add(organization)
+        for _, connection in connections_of(session, "directory", [organization.id]):
+            wake(session, connection.id)
+        trail.append(
+            session,
+            event="organization.started",
+            operator=operator.key,
+            source=operator.source,
+            organization=organization,
+        )
+    return f"Rotations go on in {organization.name}."
+
+
+def _refuse_unless(decision: Decision) -> None:
+    if not decision.allowed:
+        raise NotPermitted(f"{decision.reason} Nothing was changed.")
+
+
+def mark(session: Session, organization: Organization, marks: Mapping[str, Sequence[str]]) -> int:
+    """Mark accounts, by username, as shared, service or break-glass; returns how many change their tier."""
+    organization.marks = {tier: list(usernames) for tier, usernames in marks.items()}
+    session.add(organization)
+    changed = 0
+    for account in accounts_of(session, organization.id):
+        tier = tier_of(account.directory_tier, organization.marks, account.username, account.domain, account.upn)
+        if account.tier != tier:
+            account.tier = tier
+            session.add(account)
+            changed += 1
+    session.flush()
+    return changed

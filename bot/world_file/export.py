@@ -1,0 +1,84 @@
+"""Writing the world file back: what `rekey apply` would find nothing to do with. References, never secrets."""
+
+from typing import Any
+
+import yaml
+from sqlmodel import Session
+
+from bot.connections import settings_of
+from bot.rules import FIELDS
+from storage.connections import connections_of
+from storage.grants import operators_with
+from storage.models import Connection, Organization, Role
+from storage.organizations import organizations
+from storage.rules import GLOBAL, rules_by_scope
+
+
+class _Block(str):
+    """Text that stands as a block of lines."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Blocks as `|`, and lists set in under their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's signature
+        super().increase_indent(flow, False)
+
+
+_Dumper.add_representer(
+    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
+)
+
+
+def export_world(session: Session) -> dict[str, Any]:
+    """Everything a world file can say, as plain values. CAs stand in it; credentials only by where they came from."""
+    rule = rules_by_scope(session, [])[GLOBAL]
+    connections: dict[int, list[Connection]] = {}
+    for organization, connection in connections_of(session):
+        connections.setdefault(organization.id, []).append(connection)
+    return {
+        "administrators": operators_with(session, Role.ADMINISTRATOR, None),
+        "rule": {name: getattr(rule, name) for name in FIELDS if getattr(rule, name) is not None},
+        "organizations": [
+            _organization(session, organization, connections.get(organization.id, []))
+            for organization in organizations(session)
+        ],
+    }
+
+
+def written(world: dict[str, Any]) -> str:
+    """The YAML text of an exported world."""
+    return yaml.dump(_with_blocks(world), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _organization(session: Session, organization: Organization, connections: list[Connection]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": organization.name,
+        "channel": organization.channel,
+        "timezone": organization.timezone,
+        "technicians": operators_with(session, Role.TECHNICIAN, organization.id) or None,
+        "viewers": operators_with(session, Role.VIEWER, organization.id) or None,
+        "bulk": organization.bulk,
+        "tiers": organization.marks or None,
+        "directories": [_directory(connection) for connection in connections if connection.side == "directory"],
+    }
+    for connection in connections:
+        if connection.side == "vault":
+            entry["vault"] = {"name": connection.name, "kind": connection.kind}
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _directory(connection: Connection) -> dict[str, Any]:
+    reference = {"bind_password": connection.credential_reference} if connection.credential_reference else {}
+    settings = {name: value for name, value in settings_of(connection).items() if value is not None}
+    return {"name": connection.name, "kind": connection.kind, **settings, **reference}
+
+
+def _with_blocks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_blocks(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_blocks(inner) for inner in value]
+    return _Block(value) if isinstance(value, str) and "\n" in value else value

@@ -1,0 +1,340 @@
+"""What the file would change, and changing it: one piece of code for both, so that plan and deed cannot differ.
+
+The plan is made by doing everything in a writing transaction that is rolled back. Applying does it again, for good, and
+refuses when the outcome is no longer the one that was shown.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from bot.audit import Line, Trail
+from bot.connections import credential_for, seal_credential, settings_of, still_sealed_for
+from bot.errors import BadInput, SealBroken
+from bot.organizations import add_vault, bring_in, mark, new_directory
+from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
+from bot.rules import FIELDS, set_global_rule
+from bot.world_file.document import Place
+from bot.world_file.entries import DIRECTORY_KINDS
+from bot.world_file.reading import DirectoryWanted, OrganizationWanted, World
+from storage.connections import add_connections, connections_of, name_key
+from storage.database import Database
+from storage.grants import operators_with, set_operators
+from storage.models import Connection, Organization, Role
+from storage.organizations import organizations
+from storage.rules import GLOBAL, rules_by_scope
+from storage.sealing import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class NewDirectory:
+    """A directory connection as it would be stored, to be tested before it is."""
+
+    organization: str
+    connection: Connection
+    secret: SecretStr | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What applying would do, a line each (`+` new, `~` changed, `-` a role taken away), and what to know besides."""
+
+    changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    directories: list[NewDirectory] = field(default_factory=list)
+    """New and changed ones."""
+    audit: list[Line] = field(default_factory=list)
+
+    def add(self, line: str, event: str, organization: Organization | None = None, subject: str = "") -> None:
+        """A change, and the audit line it will be known by."""
+        self.changes.append(line)
+        self.audit.append(Line(event, "", "", organization, subject, details={"change": line}))
+
+
+def preview(database: Database, keys: KeyRing, world: World, *, overwrite_credentials: bool = False) -> Plan:
+    """What `apply` would do. Changes nothing; `BadInput` when the file does not fit what is stored."""
+    with database.writing() as session:
+        plan = _carry_out(session, keys, world, overwrite_credentials)
+        session.rollback()
+    return plan
+
+
+def apply(
+    database: Database,
+    keys: KeyRing,
+    trail: Trail,
+    operator: Operator,
+    world: World,
+    shown: Plan,
+    *,
+    overwrite_credentials: bool = False,
+) -> Plan:
+    """Bring the database up to the file, all or nothing, and write it down in the audit trail.
+
+    `BadInput`, and nothing is changed, when that is no longer the plan that was shown.
+    """
+    with database.writing() as session:
+        plan = _carry_out(session, keys, world, overwrite_credentials)
+        if plan.changes != shown.changes:
+            raise BadInput(
+                "Somebody changed the settings since this plan was made, so it no longer holds. Nothing was changed. "
+                "Run `rekey apply` again to see the new plan."
+            )
+        done = {"file": world.document.path.name, "changes": len(plan.changes)}
+        trail.append_all(
+            session,
+            [
+                Line(line.event, operator.key, operator.source, line.organization, line.subject, "ok", line.details)
+                for line in [*plan.audit, Line("world.applied", "", "", details=done)]
+            ],
+        )
+    return plan
+
+
+def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credentials: bool) -> Plan:
+    plan = Plan(notes=list(world.notes))
+    if world.administrators is not None:
+        _roles(session, plan, Role.ADMINISTRATOR, None, world.administrators)
+    if world.rule is not None:
+        _rule(session, plan, world.rule)
+    stored = {organization.name_key: organization for organization in organizations(session)}
+    released = _release_channels(session, world, stored)
+    connections: dict[int, list[Connection]] = {}
+    for organization, connection in connections_of(session):
+        connections.setdefault(organization.id, []).append(connection)
+    for wanted in world.organizations:
+        key = name_key(wanted.entry.name)
+        organization = _organization(session, plan, wanted, stored.get(key), released.get(key))
+        known = connections.get(organization.id, [])
+        _vault(session, plan, world, wanted, organization, known)
+        for directory in wanted.directories:
+            found = _same_name(world, (*directory.place, "name"), directory.name, "directory", known)
+            _directory(session, plan, world, keys, organization, directory, found, overwrite_credentials)
+        for role, keys_wanted in ((Role.TECHNICIAN, wanted.entry.technicians), (Role.VIEWER, wanted.entry.viewers)):
+            if keys_wanted is not None:
+                _roles(session, plan, role, organization, keys_wanted)
+        named = {name_key(directory.name) for directory in wanted.directories}
+        plan.notes += [
+            f"Directory {connection.name} of {organization.name} is not in the file. It stays as it is."
+            for connection in known
+            if connection.side == "directory" and connection.name_key not in named
+        ]
+    in_file = {name_key(wanted.entry.name) for wanted in world.organizations}
+    plan.notes += [
+        f"Organization {organization.name} is not in the file. It stays as it is."
+        for key, organization in stored.items()
+        if key not in in_file
+    ]
+    return plan
+
+
+# ---- people and rule -------------------------------------------------------------------------------------------------
+
+
+def _roles(session: Session, plan: Plan, role: Role, organization: Organization | None, wanted: Sequence[str]) -> None:
+    place = organization.id if organization else None
+    where = f"of {organization.name}" if organization else "everywhere"
+    before = set(operators_with(session, role, place))
+    if before == set(wanted):
+        return
+    for operator in set_operators(session, role, place, wanted):
+        if operator in before:
+            plan.add(f"- {role} {where}: {operator}", "role.taken", organization, operator)
+        else:
+            plan.add(f"+ {role} {where}: {operator}", "role.given", organization, operator)
+
+
+def _rule(session: Session, plan: Plan, wanted: Any) -> None:
+    rule = rules_by_scope(session, [])[GLOBAL]
+    before = {name: getattr(rule, name) for name in FIELDS}
+    if set_global_rule(session, wanted):
+        plan.add(f"~ rule: {_differences(before, wanted)}", "rule.changed")
+
+
+# ---- organizations ---------------------------------------------------------------------------------------------------
+
+
+def _release_channels(session: Session, world: World, stored: dict[str, Organization]) -> dict[str, str]:
+    """A channel is one organization's. Those that change hands are let go first, so that two may swap theirs; returns
+    what each gave up.
+    """
+    wanted = {name_key(each.entry.name): each.entry.channel for each in world.organizations}
+    holders = {organization.channel: organization for organization in stored.values() if organization.channel}
+    released = {}
+    for each in world.organizations:
+        holder = holders.get(each.entry.channel or "")
+        if holder is None or holder.name_key == name_key(each.entry.name):
+            continue
+        if wanted.get(holder.name_key) is None:
+            taken = f"{each.entry.channel} is the channel of {holder.name} already"
+            raise world.document.wrong((*each.place, "channel"), taken)
+        released[holder.name_key] = str(holder.channel)
+        holder.channel = None
+        session.add(holder)
+    session.flush()
+    return released
+
+
+def _organization(
+    session: Session, plan: Plan, wanted: OrganizationWanted, organization: Organization | None, released: str | None
+) -> Organization:
+    entry = wanted.entry
+    bulk = None if entry.bulk is None else [str(tier) for tier in BULK_TIERS if tier in entry.bulk]
+    if organization is None:
+        zone = entry.timezone or "UTC"
+        organization = bring_in(session, entry.name, channel=entry.channel, timezone=zone, bulk=bulk)
+        channel = f"channel {entry.channel}, " if entry.channel else ""
+        plan.add(f"+ organization {entry.name} ({channel}{zone})", "organization.added", organization)
+    wishes = {"name": entry.name, "channel": entry.channel, "timezone": entry.timezone, "bulk": bulk}
+    if not organization.bulk and bulk is None:  # recovered from the escrow file, which does not know it
+        wishes["bulk"] = [str(tier) for tier in DEFAULT_BULK]
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    before = {name: getattr(organization, name) for name in wishes}
+    if released is not None:
+        before["channel"] = released
+    if before != wishes:
+        plan.add(
+            f"~ organization {organization.name}: {_differences(before, wishes)}", "organization.changed", organization
+        )
+        for name, value in wishes.items():
+            setattr(organization, name, value)
+    if entry.tiers is not None:
+        marks = {tier: sorted(set(usernames), key=str.casefold) for tier, usernames in entry.tiers.items() if usernames}
+        if marks != organization.marks:
+            differences = _differences(organization.marks, marks)
+            changed = mark(session, organization, marks)
+            line = f"~ tiers of {organization.name}: {differences} ({changed} known accounts change tier)"
+            plan.add(line, "organization.marked", organization)
+    session.add(organization)
+    return organization
+
+
+def _vault(
+    session: Session,
+    plan: Plan,
+    world: World,
+    wanted: OrganizationWanted,
+    organization: Organization,
+    known: Iterable[Connection],
+) -> None:
+    name = wanted.entry.vault.name
+    _same_name(world, (*wanted.place, "vault", "name"), name, "vault", known)
+    vault = next((connection for connection in known if connection.side == "vault"), None)
+    if vault is None:
+        add_vault(session, organization, name)
+        plan.add(f"+ vault {name} of {organization.name} (embedded)", "connection.added", organization, name)
+    elif vault.name != name:
+        line = f"~ vault {vault.name} of {organization.name}: name {vault.name} → {name}"
+        plan.add(line, "connection.changed", organization, name)
+        vault.name, vault.name_key = name, name_key(name)
+        session.add(vault)
+
+
+# ---- directories -----------------------------------------------------------------------------------------------------
+
+
+def _directory(
+    session: Session,
+    plan: Plan,
+    world: World,
+    keys: KeyRing,
+    organization: Organization,
+    wanted: DirectoryWanted,
+    connection: Connection | None,
+    overwrite_credentials: bool,
+) -> None:
+    if connection is None:
+        connection = new_directory(organization, wanted.name, wanted.kind, wanted.settings)
+        _credential(world, keys, wanted, connection, overwrite_credentials)
+        add_connections(session, [connection])
+        where = f", {_shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""
+        line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{where})"
+        plan.add(line, "connection.added", organization, wanted.name)
+    else:
+        if connection.kind != wanted.kind:
+            what = f"{wanted.name} is a {connection.kind} directory: one of another kind needs another name"
+            raise world.document.wrong((*wanted.place, "kind"), what)
+        before = {"name": connection.name, **settings_of(connection)}
+        wishes = {"name": wanted.name, **wanted.settings}
+        connection.settings = {**connection.settings, **wanted.settings}
+        connection.name = wanted.name
+        changes = [_differences(before, wishes)] if before != wishes else []
+        changes += _credential(world, keys, wanted, connection, overwrite_credentials)
+        if not changes:
+            return
+        session.add(connection)
+        line = f"~ directory {wanted.name} of {organization.name}: {'; '.join(changes)}"
+        plan.add(line, "connection.changed", organization, wanted.name)
+    detached = Connection(**connection.model_dump())
+    plan.directories.append(NewDirectory(organization.name, detached, _stored(keys, connection)))
+
+
+def _credential(
+    world: World, keys: KeyRing, wanted: DirectoryWanted, connection: Connection, overwrite: bool
+) -> list[str]:
+    """Give the row the file's credential where that is due; what changed, in words."""
+    if wanted.kind not in DIRECTORY_KINDS:
+        return []
+    place: Place = (*wanted.place, "bind_password")
+    if wanted.secret is None:
+        if connection.credential is None:
+            raise world.document.wrong(place, "this is missing, and Rekey has no credential for this directory yet")
+        if not still_sealed_for(connection):
+            what = "this is missing: what the credential was given for has changed, so it has to be given again"
+            raise world.document.wrong(place, what)
+        return []
+    if connection.credential_rotated_at is not None and not overwrite:
+        if not still_sealed_for(connection):
+            what = (
+                "what the credential was given for has changed, and Rekey has given it a new password since: put the "
+                "present one where this points, and run `rekey apply --overwrite-credentials`"
+            )
+            raise world.document.wrong(place, what)
+        return []
+    changes = []
+    if _stored(keys, connection) != wanted.secret:
+        changes.append(f"credential {'taken anew' if connection.credential else 'taken'} from {wanted.reference}")
+        seal_credential(connection, keys, wanted.secret)
+        connection.credential_rotated_at = None
+    elif connection.credential_reference != wanted.reference:
+        changes.append(f"credential reference {connection.credential_reference or 'none'} → {wanted.reference}")
+    connection.credential_reference = wanted.reference
+    return changes
+
+
+def _stored(keys: KeyRing, connection: Connection) -> SecretStr | None:
+    """The credential the row holds; None when there is none, or none that still opens: giving it anew mends that."""
+    try:
+        return credential_for(connection, keys) if still_sealed_for(connection) else None
+    except SealBroken:
+        return None
+
+
+def _same_name(world: World, place: Place, name: str, side: str, known: Iterable[Connection]) -> Connection | None:
+    found = next((connection for connection in known if connection.name_key == name_key(name)), None)
+    if found is not None and found.side != side:
+        raise world.document.wrong(place, f"{name} is the name of a {found.side} of this organization already")
+    return found
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def _differences(before: Any, after: Any) -> str:
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return ", ".join(f"{name} {_shown(name, before.get(name))} → {_shown(name, after.get(name))}" for name in names)
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "ca":
+        return f"certificate of {len(value)} characters"
+    if name == "servers":
+        return " ".join(f"{server['host']}:{server['port']}" for server in value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

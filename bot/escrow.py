@@ -61,7 +61,7 @@ class _Story:
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
     """One revision, as far as deciding its state needs; `state` is None when the database did not know it."""
 
     uid: str
@@ -178,20 +178,23 @@ class _Homes:
         found = {record.uid: record for record in stored}
         namesakes: dict[tuple[int, str, str], list[Record]] = {}
         for record in stored:
-            if record.uid not in newest:
-                namesakes.setdefault((record.connection_id, record.name_key, record.username_key), []).append(record)
+            namesakes.setdefault((record.connection_id, record.name_key, record.username_key), []).append(record)
         self.new_records: list[Record] = []
         for uid, entry in newest.items():
             if uid in found:
                 continue
             vault = self._vaults[self._vault_key(entry)]
             key = (vault.id or 0, name_key(entry.record), parse_username(entry.username).name)
-            if len(namesakes.get(key, ())) == 1:  # imported anew after the loss
-                found[uid] = namesakes[key].pop()
+            same_name = namesakes.get(key, [])
+            # Its organization was made anew after the loss, so the record of that name was, too. In an organization
+            # that was not lost, a record of the same name is another one.
+            if len(same_name) == 1 and self.organizations[entry.organization_uid].uid != entry.organization_uid:
+                found[uid] = same_name[0]
                 continue
             found[uid] = new_record(vault.organization_id, key[0], entry.record, entry.username, url=entry.url)
             found[uid].uid = uid
             self.new_records.append(found[uid])
+            namesakes.setdefault(key, []).append(found[uid])
         self._session.add_all(self.new_records)
         self._session.flush()
         return found
@@ -230,10 +233,10 @@ def _changes(
 ) -> dict[str, RevisionState]:
     """The states that are not yet as the escrow file has them, by uid."""
     told = {record.id for record in homes.records.values()}
-    versions: dict[int | None, list[_Version]] = {record_id: [] for record_id in told}
+    versions: dict[int | None, list[Version]] = {record_id: [] for record_id in told}
     known_states = [(row.uid, row.record_id, RevisionState(row.state)) for row in known if row.record_id in told]
     for uid, record_id, state in [*known_states, *((row.uid, row.record_id, None) for row in new)]:
-        version = _Version(uid, state, story.written.get(uid, -1), story.became_current.get(uid))
+        version = Version(uid, state, story.written.get(uid, -1), story.became_current.get(uid))
         versions[record_id].append(version)
     return {
         version.uid: state
@@ -243,7 +246,7 @@ def _changes(
     }
 
 
-def states_of(versions: Sequence[_Version]) -> list[RevisionState]:
+def states_of(versions: Sequence[Version]) -> list[RevisionState]:
     """The state of each version of one record (pure)."""
     proved = sorted((version for version in versions if version.since is not None), key=_newest_first)
     proved_until = proved[0].since or 0 if proved else -1
@@ -259,7 +262,7 @@ def states_of(versions: Sequence[_Version]) -> list[RevisionState]:
     return [states[version.uid] for version in versions]
 
 
-def _newest_first(version: _Version) -> tuple[int, int]:
+def _newest_first(version: Version) -> tuple[int, int]:
     return -(version.since or 0), -version.written
 
 

@@ -62,7 +62,6 @@ def keys_init(key_file: Path, escrow_directory: Path) -> MadeKeys:
         )
     recovery_path = key_file.with_name("recovery.key")
     made_recovery_key = not Escrow(escrow_directory).has_recovery_key()
-    key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if made_recovery_key:
         if recovery_path.exists():  # killed before the public half was written
             recovery_key = read_recovery_key(recovery_path)
@@ -110,6 +109,7 @@ def keys_rewrap(database: Database, keys: KeyRing, trail: Trail, operator: Opera
 
 def _write(path: Path, text: str, *, over: bool) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with whole_file(path, over=over) as file:
             file.write(text.encode("ascii"))
     except OSError as error:

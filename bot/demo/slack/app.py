@@ -1,7 +1,6 @@
 """The ASGI application: Slack's Web API, Socket Mode, response urls, and the page that shows it all."""
 
 import json
-from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,7 +22,10 @@ def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
         async def answer_it() -> Response:
             return await answer(slack, request)
 
-        return await slack.faults.around(request, answer_it)
+        try:
+            return await slack.faults.around(request, answer_it)
+        except ConnectionDropped:
+            return _HangUp()
 
     async def response_url(request: Request) -> Response:
         try:
@@ -40,25 +42,31 @@ def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
         slack.traffic.record("response_url", "response_url", said, "ok", 0)
         return PlainTextResponse("ok")
 
-    application = Starlette(
-        routes=[
-            Route("/api/{method:path}", web_api, methods=["GET", "POST"]),
-            Route("/response/{app_id}/{token}", response_url, methods=["POST"]),
-            WebSocketRoute("/link/", slack.sockets.serve),
-        ]
+    return _Reachable(
+        Starlette(
+            routes=[
+                Route("/api/{method:path}", web_api, methods=["GET", "POST"]),
+                Route("/response/{app_id}/{token}", response_url, methods=["POST"]),
+                WebSocketRoute("/link/", slack.sockets.serve),
+            ]
+        )
     )
-    return _HangUp(application)
 
 
-class _HangUp:
-    """Turns ConnectionDropped into what it says: the connection closes and no byte of an answer is sent."""
+class _Reachable:
+    """Puts the transport of a request into its scope, for `_HangUp`: uvicorn's `send` is bound to its owner."""
 
-    def __init__(self, application: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, application: ASGIApp) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._application(scope, receive, send)
-        except ConnectionDropped:
-            # ASGI has no word for this. uvicorn's `send` is bound to the cycle that owns the transport.
-            send.__self__.transport.abort()  # type: ignore[attr-defined]
+        owner = getattr(send, "__self__", None)
+        await self._application({**scope, "transport": getattr(owner, "transport", None)}, receive, send)
+
+
+class _HangUp(Response):
+    """No answer at all: the connection closes before a byte of one. ASGI itself has no word for this."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del receive, send
+        scope["transport"].abort()

@@ -20,7 +20,7 @@ from .interactions import Impossible, Interactions
 from .reading import read_message
 from .screens import Card, CouldNot, Home, Modal, Screen
 from .server import RunningSlack
-from .workspace import Channel, Change, Message
+from .workspace import Change, Channel, Message
 
 __all__ = ["Card", "CouldNot", "Driver", "Home", "Member", "Modal"]
 
@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 Words = str | re.Pattern[str]
 
 PATIENCE_SECONDS = 5.0
+GLANCE_SECONDS = 0.05
 _SHOWN = 8  # messages quoted when something was not seen
 
 
@@ -56,9 +57,12 @@ class Driver:
             found = self.running.call(look)
             if found is not None:
                 return found
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise CouldNot(f"Waited {self.patience:g} s for {what}. On screen:\n{on_screen()}")
             with self._changed:
-                if not self._changed.wait_for(lambda: self._changes != seen, deadline - time.monotonic()):  # noqa: B023
-                    raise CouldNot(f"Waited {self.patience:g} s for {what}. On screen:\n{on_screen()}")
+                # What is waited for may also happen outside Slack (in the app), which nobody tells us of.
+                self._changed.wait_for(lambda: self._changes != seen, min(left, GLANCE_SECONDS))  # noqa: B023
 
     def _notice(self, _: Change) -> None:
         with self._changed:

@@ -33,7 +33,7 @@ class Events:
         """Deliver an event if the manifest subscribes to it (by `subscription` where that differs from the type)."""
         if (subscription or event_type) not in self._app.events or self._app.revoked:
             return False
-        event = {"type": event_type, **fields, "event_ts": self._workspace.new_ts()}
+        event = {**fields, "type": event_type, "event_ts": self._workspace.new_ts()}
         team = self._workspace.team_id
         payload = {
             "token": self._app.verification_token,

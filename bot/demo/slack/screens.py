@@ -134,7 +134,7 @@ class Screen:
             if confirming is not None:
                 raise CouldNot(f"Slack does not ask for a confirmation here, so nobody can press {confirming!r}.")
             return True
-        yes, no = dialog["confirm"]["text"], dialog["deny"]["text"]
+        yes, no = str(dialog["confirm"]["text"]), str(dialog["deny"]["text"])
         if confirming not in (yes, no):
             raise CouldNot(f"Slack asks first: {dialog['title']['text']!r} with {yes!r} and {no!r}; say confirming=…")
         return confirming == yes

@@ -4,14 +4,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import uvicorn
 
 from .app import build
 from .errors import SetupError
-from .interactions import Interactions
+from .interactions import Impossible, Interactions
 from .manifest import App
 from .pretend import PretendSlack
 
@@ -31,7 +30,7 @@ class RunningSlack:
         self.slack = PretendSlack(App.from_manifest(manifest))
         self.interactions = Interactions(self.slack)
         self._loop = asyncio.new_event_loop()
-        self._background: set[Future[None]] = set()
+        self._accidents: list[BaseException] = []
         config = uvicorn.Config(
             build(self.slack, self.interactions),
             host=HOST,
@@ -70,6 +69,8 @@ class RunningSlack:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._ask_to_stop)
         self._thread.join(START_SECONDS)
+        if self._accidents:
+            raise BaseExceptionGroup("The pretend Slack itself went wrong", self._accidents)
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run a function on the server's loop and return (or raise) what it does."""
@@ -86,9 +87,14 @@ class RunningSlack:
     def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Start a coroutine on the server's loop without waiting for its end."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        self._background.add(future)
-        future.add_done_callback(self._background.discard)
+        future.add_done_callback(self._note_accident)
         return future
+
+    def _note_accident(self, future: Future[None]) -> None:
+        # What a person cannot do is told to whoever tried; anything else that goes wrong here is our own mistake.
+        accident = None if future.cancelled() else future.exception()
+        if accident is not None and not isinstance(accident, Impossible):
+            self._accidents.append(accident)
 
     def _ask_to_stop(self) -> None:
         self.slack.delivery.stop()
@@ -102,9 +108,15 @@ class RunningSlack:
             self.failure = error
         finally:
             self._listening.set()
-            with suppress(RuntimeError):
-                self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.run_until_complete(self._finish())
             self._loop.close()
+
+    async def _finish(self) -> None:
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._loop.shutdown_default_executor()
 
     async def _serve(self) -> None:
         announcing = asyncio.ensure_future(self._announce())

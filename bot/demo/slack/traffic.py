@@ -36,8 +36,9 @@ class Traffic:
         self.exchanges: deque[Exchange] = deque(maxlen=KEPT)
 
     def record(self, direction: Direction, name: str, sent: Any, answer: Any, seconds: float) -> None:
-        """Keep one exchange."""
-        self.exchanges.append(Exchange(next(self._numbers), self._now(), direction, name, sent, answer, seconds))
+        """Keep one exchange, without its tokens."""
+        exchange = Exchange(next(self._numbers), self._now(), direction, name, masked(sent), masked(answer), seconds)
+        self.exchanges.append(exchange)
         self._changed()
 
     def named(self, name: str) -> list[Exchange]:
@@ -46,7 +47,7 @@ class Traffic:
 
 
 def masked(value: Any) -> Any:
-    """A copy of a payload without tokens, as the inspector shows it."""
+    """A copy of a payload in which no token can be read."""
     if isinstance(value, dict):
         return {key: "…" if key == "token" else masked(item) for key, item in value.items()}
     if isinstance(value, list):

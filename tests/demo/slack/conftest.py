@@ -10,6 +10,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.demo.slack.server import RunningSlack
 
+from . import robot
+
 SCOPES = [
     "app_mentions:read",
     "channels:history",
@@ -104,6 +106,14 @@ def populate(running: RunningSlack) -> World:
 
     ids = running.call(fill)
     return World(running, WebClient(running.app.bot_token, base_url=running.api_url), *ids)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def robots_have_left() -> Iterator[None]:
+    """Wait, once, for every Socket Mode client to have closed."""
+    yield
+    for thread in robot.closing:
+        thread.join(10)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from ..clock import Clock
 from ..faults import Faults
-from ..traffic import Traffic, masked
+from ..traffic import Traffic
 
 Kind = Literal["events_api", "slash_commands", "interactive"]
 
@@ -102,5 +102,5 @@ class Delivery:
         told = {"payload": answer.payload} if answer.acknowledged else {"not_acknowledged": answer.reason}
         if attempt:
             told |= {"retry": attempt, "retry_reason": reason}
-        self._traffic.record("delivery", parcel.name, masked(parcel.payload), told, time.perf_counter() - started)
+        self._traffic.record("delivery", parcel.name, parcel.payload, told, time.perf_counter() - started)
         return answer

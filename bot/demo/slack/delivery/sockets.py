@@ -39,6 +39,8 @@ class Sockets:
         self._tickets: dict[str, float] = {}
         self._connections: list[Connection] = []
         self._turn = itertools.count()
+        self.served = 0
+        """How many connections there have been so far."""
         self.address = ""
         """ws://host:port of this server, once it is listening."""
 
@@ -69,6 +71,7 @@ class Sockets:
         self._connections.append(connection)
         try:
             await socket.send_json(self._hello())
+            self.served += 1
             while True:
                 self._receive(connection, await socket.receive_text())
         except WebSocketDisconnect:

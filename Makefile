@@ -42,7 +42,8 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable . # compat: the folder itself, so that a new package is found too
 	@touch $@
 
 $(PACKAGES): .ci/packages $(READY)

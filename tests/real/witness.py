@@ -36,8 +36,11 @@ def signs_in(domain: Domain, user: str, password: str) -> bool:
 
 
 def refusal(domain: Domain, user: str, password: str) -> str | None:
-    """Why the controller refuses the sign-in: the `data` code of its answer, such as `52e`; None when it takes it."""
-    answer = _ask(domain, user, password, "-s", "base", "-b", "", "supportedLDAPVersion")
+    """Why the controller refuses the sign-in: the `data` code of its answer, such as `52e`; None when it takes it.
+
+    Samba has no "who am I", so what `ldapwhoami` does is done with a search that asks for next to nothing.
+    """
+    answer = client(domain, "ldapsearch", user, password, "-s", "base", "-b", "", "supportedLDAPVersion")
     if answer.returncode == 0:
         return None
     code = re.search(r"\bdata ([0-9a-f]+)", answer.stderr)
@@ -49,22 +52,26 @@ def refusal(domain: Domain, user: str, password: str) -> str | None:
 def search(domain: Domain, filter_: str, *attributes: str, base: str | None = None) -> str:
     """What an administrator finds in the domain, as LDIF without folded lines."""
     where = ["-o", "ldif-wrap=no", "-LLL", "-b", base or domain.base_dn]
-    answer = _ask(domain, domain.admin_dn, domain.admin_password, *where, filter_, *attributes)
+    answer = client(domain, "ldapsearch", domain.admin_dn, domain.admin_password, *where, filter_, *attributes)
     if answer.returncode != 0:
         raise RuntimeError(f"ldapsearch {filter_} on {domain}: {answer.stderr.strip()}")
     return answer.stdout
 
 
-def _ask(domain: Domain, user: str, password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def client(
+    domain: Domain, program: str, user: str, password: str, *arguments: str, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of OpenLDAP's programs (`ldapsearch`, `ldapmodify` …) signed in to the controller over LDAPS."""
     with tempfile.TemporaryDirectory() as scratch:  # readable by its owner only
         hosts, secret = Path(scratch) / "hosts", Path(scratch) / "password"
         hosts.write_text(f"{domain.host} {domain.tls_name}\n")
         secret.write_text(password)
         return subprocess.run(
             [
-                *("ldapsearch", "-x", "-H", f"ldaps://{domain.tls_name}:{domain.port}", "-o", "nettimeout=20"),
+                *(program, "-x", "-H", f"ldaps://{domain.tls_name}:{domain.port}", "-o", "nettimeout=20"),
                 *("-D", user, "-y", str(secret), *arguments),
             ],
+            input=stdin,
             env={
                 "PATH": os.environ["PATH"],
                 "LC_ALL": "C.UTF-8",

@@ -20,7 +20,7 @@ FINE_GRAINED = 3
 
 _ASSUMED_LENGTH = 20
 _ASSUMED_THRESHOLD = 3
-_ASSUMED_WINDOW = timedelta(minutes=60)
+_ASSUMED_WINDOW = timedelta(days=1)
 
 _PSO = (
     "name", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled", "msDS-MinimumPasswordAge",

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.directories.active_directory import ActiveDirectory, ActiveDirectorySettings
+from tests.directories.active_directory.tls_servers import Listener
 from tests.real.domain import Domain
 from tests.real.proxy import Proxy
 
@@ -19,7 +20,11 @@ def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def make(
-            domain: Domain, *, bind_dn: str | None = None, password: str | None = None, through: tuple[Proxy, ...] = ()
+            domain: Domain,
+            *,
+            bind_dn: str | None = None,
+            password: str | None = None,
+            through: tuple[Proxy | Listener, ...] = (),
         ) -> ActiveDirectory:
             servers = [{"host": each.host, "port": each.port} for each in through or (domain,)]
             settings = {

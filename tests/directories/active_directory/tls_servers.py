@@ -72,9 +72,10 @@ class Listener:
 
     def __init__(self, context: ssl.SSLContext | None, greeting: bytes = b"") -> None:
         self.said = b""
+        self.host = "127.0.0.1"
         self._context = context
         self._greeting = greeting
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server((self.host, 0))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, update, true
+from sqlalchemy import func, insert, true, update
 from sqlmodel import Session, col, or_, select
 
 from storage.models import Account, Connection
@@ -26,7 +26,7 @@ class SignInRow(NamedTuple):
 
 
 def get_account(session: Session, organization_id: int | None, name_or_id: str | int) -> Account:
-    """The organization's account (anybody's for None) with this id, or with this username (`jane`, `CORP\\jane`, its UPN).
+    """The account with this id, or with this username (`jane`, `CORP\\jane`, its UPN); None looks everywhere.
 
     Accounts that are gone from their directory are found by id alone. `RowNotFound` when none or several fit.
     """

@@ -75,6 +75,16 @@ def get_matches(session: Session, match_ids: Collection[int]) -> dict[int, Match
     }
 
 
+def approved_matches(session: Session, account_ids: Collection[int]) -> list[MatchRow]:
+    """The approved matches among those of these accounts, by id."""
+    approved = _match_rows().where(col(Match.state) == MatchState.APPROVED).order_by(col(Match.id))
+    return [
+        MatchRow(*row)
+        for portion in portions(list(account_ids))
+        for row in session.execute(approved.where(col(Match.account_id).in_(portion)))
+    ]
+
+
 def match_of(session: Session, account_id: int) -> Match | None:
     """The match of this account; None before it was ever looked for."""
     return session.exec(select(Match).where(Match.account_id == account_id)).first()

@@ -18,7 +18,7 @@ from storage.models import MatchState, Record
 from storage.names import fold, parse_username
 from storage.records import EntryRow, entries, entries_named
 
-_MANY = 2000
+_MANY = 5000
 """With more names than this, reading everything once is quicker than looking each up."""
 
 

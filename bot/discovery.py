@@ -1,0 +1,207 @@
+"""Reading a directory: what came, changed, was renamed and went, and what that suggests.
+
+The outside is read page by page with no transaction open; every thousand accounts are taken in by a short one of their
+own. The directory's cursor is stored last: a read that breaks off has lost nothing, marks nothing as removed, and the
+next one starts from the same place and finds again what was taken in already.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlmodel import Session
+
+from bot.audit import Trail
+from bot.directories.base import Directory, SeenAccount
+from bot.errors import Refused
+from bot.matching.suggesting import names_of, suggest
+from bot.tiers import tier_of
+from storage.accounts import (
+    add_accounts,
+    count_accounts,
+    known_accounts,
+    mark_removed,
+    present_object_ids,
+)
+from storage.connections import get_connection
+from storage.database import Database
+from storage.matches import approved_matches, forget_undecided, match_counts
+from storage.models import Connection, MatchState, Organization, now
+from storage.names import fold
+from storage.portions import PORTION
+
+_OPERATOR, _SOURCE = "rekey", "sync"
+_NAMES = ("username_key", "upn_key", "mail_key", "domain")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a sync found. `accounts` and `suggested` count what the directory has now, the others what changed."""
+
+    accounts: int
+    added: int
+    changed: int
+    """Among them accounts that were gone and are back."""
+    removed: int
+    suggested: int
+    """Accounts whose match is suggested and waits for somebody to approve it."""
+    notes: tuple[str, ...] = ()
+    """What somebody should know, each in a sentence: approved accounts that are gone."""
+
+
+def sync(database: Database, trail: Trail, connection_id: int, directory: Directory) -> SyncResult:
+    """Read what the directory has, or what changed since the last time, and bring accounts and suggestions up to it.
+
+    Raises what `directory.accounts` raises, at any page; then nothing is lost, and asking again goes on. Raises
+    `Refused` when a directory that had accounts shows none at all: that is a lost right, not an empty company.
+    """
+    with database.reading() as session:
+        since = get_connection(session, connection_id).cursor
+    changes = directory.accounts(since)
+    added = changed = 0
+    seen: set[str] = set()
+    for page in _pages(changes.accounts):
+        with database.writing() as session:
+            new, differing = _take_in(session, connection_id, page, look_again=since is not None)
+        added, changed = added + new, changed + differing
+        seen.update(account.object_id for account in page)
+    with database.writing() as session:
+        connection = get_connection(session, connection_id)
+        if changes.complete:
+            gone = present_object_ids(session, connection_id) - seen
+            if gone and not seen:
+                raise Refused(
+                    f"{connection.name} answered, but showed no account at all, where {len(gone)} are known. Nothing "
+                    "was marked as removed: most likely Rekey's sign-in there may not read them any more.",
+                    cause="directory-empty",
+                    mend="Give it back the right to read accounts, or correct the connection's search base; then sync.",
+                )
+        else:
+            gone = set(changes.removed) - seen
+        removed, notes = _remove(session, connection, gone)
+        renamed = set(connection.domain_names) != set(changes.domain_names)
+        connection.domain_names = sorted(changes.domain_names)
+        connection.cursor, connection.synced_at = changes.cursor, now()
+        session.add(connection)
+        session.flush()
+        if changes.complete or renamed:
+            suggest(session, connection.organization_id)
+        result = SyncResult(
+            accounts=count_accounts(session, connection_id),
+            added=added,
+            changed=changed,
+            removed=removed,
+            suggested=match_counts(session, connection.organization_id, connection_id)[MatchState.SUGGESTED],
+            notes=notes,
+        )
+        _tell(session, trail, connection, result, complete=changes.complete)
+    return result
+
+
+def _take_in(session: Session, connection_id: int, page: Sequence[SeenAccount], *, look_again: bool) -> tuple[int, int]:
+    """Store what these accounts are now; returns how many are new and how many differ from what was known."""
+    connection = get_connection(session, connection_id)
+    organization = session.get_one(Organization, connection.organization_id)
+    latest = {account.object_id: account for account in page}
+    known = known_accounts(session, connection_id, latest)
+    concerned: set[str] = set()
+    rows, changed, at = [], 0, now()
+    for object_id, account in latest.items():
+        columns = _columns(account, organization)
+        before = known.get(object_id)
+        if before is None:
+            rows.append(_new_row(connection, columns, at))
+            concerned |= _names(columns)
+            continue
+        differing = {name: value for name, value in columns.items() if getattr(before, name) != value}
+        if not differing and before.removed_at is None:
+            continue
+        if before.removed_at is not None or not differing.keys().isdisjoint(_NAMES):
+            concerned |= _names(columns) | names_of(before.username_key, before.upn_key, before.mail_key)
+        before.sqlmodel_update({**differing, "removed_at": None})
+        changed += 1
+    add_accounts(session, rows)
+    session.flush()
+    if look_again and concerned:
+        suggest(session, connection.organization_id, concerned)
+    return len(rows), changed
+
+
+def _columns(seen: SeenAccount, organization: Organization) -> dict[str, Any]:
+    return {
+        "object_id": seen.object_id,
+        "username": seen.username,
+        "username_key": fold(seen.username),
+        "domain": seen.domain,
+        "upn": seen.upn,
+        "upn_key": fold(seen.upn) if seen.upn else None,
+        "mail": seen.mail,
+        "mail_key": fold(seen.mail) if seen.mail else None,
+        "display_name": seen.display_name,
+        "ou": seen.ou,
+        "enabled": seen.enabled,
+        "locked": seen.locked,
+        "password_set_at": seen.password_set_at,
+        "directory_tier": seen.tier,
+        "tier": tier_of(seen.tier, organization.marks, seen.username, seen.domain, seen.upn),
+        "guard": seen.guard,
+    }
+
+
+def _new_row(connection: Connection, columns: dict[str, Any], at: datetime) -> dict[str, Any]:
+    return {
+        **columns,
+        "organization_id": connection.organization_id,
+        "connection_id": connection.id,
+        "first_seen_at": at,
+    }
+
+
+def _names(columns: dict[str, Any]) -> set[str]:
+    return names_of(columns["username_key"], columns["upn_key"], columns["mail_key"])
+
+
+def _remove(session: Session, connection: Connection, object_ids: set[str]) -> tuple[int, tuple[str, ...]]:
+    """Mark these accounts as gone; returns how many were there until now, and what to say about the approved ones."""
+    if not object_ids:
+        return 0, ()
+    names = {
+        name
+        for account in known_accounts(session, connection.id, object_ids).values()
+        for name in names_of(account.username_key, account.upn_key, account.mail_key)
+    }
+    removed = mark_removed(session, connection.id, object_ids, now())
+    forget_undecided(session, removed)
+    suggest(session, connection.organization_id, names)
+    return len(removed), tuple(
+        f"{row.account.domain}\\{row.account.username} is gone from {connection.name}. Its match to "
+        f"{row.record.name if row.record else 'a record'} is kept, but it cannot be rotated: reopen or ignore it."
+        for row in approved_matches(session, removed)
+    )
+
+
+def _tell(session: Session, trail: Trail, connection: Connection, result: SyncResult, *, complete: bool) -> None:
+    trail.append(
+        session,
+        event="directory.synced",
+        operator=_OPERATOR,
+        source=_SOURCE,
+        organization=session.get_one(Organization, connection.organization_id),
+        subject=connection.name,
+        details={
+            "complete": complete,
+            "accounts": result.accounts,
+            "added": result.added,
+            "changed": result.changed,
+            "removed": result.removed,
+            "approved_and_gone": list(result.notes),
+        },
+    )
+
+
+def _pages(accounts: Iterable[SeenAccount]) -> Iterator[list[SeenAccount]]:
+    iterator = iter(accounts)
+    while page := list(islice(iterator, PORTION)):
+        yield page

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, connect
-from bot.directories.base import Finding, Level
+from bot.directories.base import Finding
 from bot.errors import NotPermitted, OutsideError
 from bot.permissions import DEFAULT_BULK, Decision, Operator, may_start, may_stop
 from bot.settings import Network
@@ -71,7 +71,7 @@ def try_connection(
         with connect(connection, secret, networks, extra_kinds) as directory:
             return directory.check()
     except OutsideError as error:
-        return [Finding(Level.PROBLEM, str(error), error.mend, error.cause)]
+        return [Finding.problem(error)]
 
 
 def freeze(session: Session, trail: Trail, operator: Operator, organization: Organization) -> str:

@@ -49,7 +49,7 @@ class PracticeDirectory:
             with domain.call("check"):
                 policy = domain.policy
         except OutsideError as error:
-            return [Finding(Level.PROBLEM, str(error), error.mend, error.cause)]
+            return [Finding.problem(error)]
         found = [
             Finding(Level.OK, f"{domain.server} answers, and Rekey signs in."),
             Finding(Level.OK, f"The domain demands at least {policy.length} characters."),

@@ -19,6 +19,7 @@ from typing import Protocol, Self
 
 from pydantic import SecretStr
 
+from bot.errors import NoAnswer, OutsideError, Throttled, Unreachable
 from bot.passwords import PasswordPolicy
 from storage.models import Status, Tier
 
@@ -39,6 +40,14 @@ class Finding:
     what: str
     mend: str = ""
     cause: str = ""
+    away: bool = False
+    """This server could not be reached at all, so nothing more is known of it."""
+
+    @classmethod
+    def problem(cls, error: OutsideError) -> Self:
+        """What an error of the outside says, as a finding."""
+        away = isinstance(error, Unreachable | NoAnswer | Throttled)
+        return cls(Level.PROBLEM, str(error), error.mend, error.cause, away)
 
 
 @dataclass(frozen=True, slots=True)

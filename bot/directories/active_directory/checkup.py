@@ -34,13 +34,13 @@ def findings(sessions: Sessions) -> list[Finding]:
         try:
             session = sessions.open(server)
         except SignInRefused as error:
-            found.append(_problem(error))
+            found.append(Finding.problem(error))
             if number < len(servers):
                 rest = ", ".join(each.name for each in servers[number:])
                 found.append(Finding(Level.WARNING, f"Not tried, so as not to lock the connector's account: {rest}."))
             break
         except OutsideError as error:
-            found.append(_problem(error))
+            found.append(Finding.problem(error))
             continue
         try:
             found += _about_server(session)
@@ -48,14 +48,10 @@ def findings(sessions: Sessions) -> list[Finding]:
                 found += _about_domain(session, servers)
                 looked_into = True
         except OutsideError as error:
-            found.append(_problem(error))
+            found.append(Finding.problem(error))
         finally:
             session.wire.close()
     return found
-
-
-def _problem(error: OutsideError) -> Finding:
-    return Finding(Level.PROBLEM, str(error), error.mend, error.cause)
 
 
 def _about_server(session: Session) -> Iterator[Finding]:

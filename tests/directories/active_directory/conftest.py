@@ -25,12 +25,14 @@ def connect() -> Iterator[Connect]:
             bind_dn: str | None = None,
             password: str | None = None,
             through: tuple[Proxy | Listener, ...] = (),
+            receive_timeout: int = 10,
         ) -> ActiveDirectory:
             servers = [{"host": each.host, "port": each.port} for each in through or (domain,)]
             settings = {
                 "servers": [{**server, "tls_name": domain.tls_name} for server in servers],
                 "ca": domain.ca_file.read_text(),
                 "bind_dn": bind_dn or domain.service_dn,
+                "receive_timeout": receive_timeout,
             }
             secret = SecretStr(password or domain.service_password)
             return stack.enter_context(ActiveDirectory(ActiveDirectorySettings.parse(settings), secret))

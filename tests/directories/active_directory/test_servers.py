@@ -188,10 +188,9 @@ def test_a_refused_sign_in_of_ours_is_not_repeated_until_it_locks_us_out(corp: D
 def test_a_controller_that_hangs_is_given_up_within_its_time_limits(
     corp: Domain, connect: Connect, account: Account, proxy: Proxy
 ) -> None:
-    directory = connect(corp, through=(proxy,))
+    directory = connect(corp, through=(proxy,), receive_timeout=1)
     guid = str(account.guid)
     directory.unlock(guid)
-    directory._sessions._writer.wire.connection.socket.settimeout(0.5)  # type: ignore[union-attr]
     proxy.block()
     with pytest.raises(NoAnswer):
         directory.set_password(guid, OURS)

@@ -65,6 +65,7 @@ class Trail:
     def __init__(self, keys: KeyRing, anchor_directory: Path) -> None:
         self._keys = keys
         self._anchor = anchor_directory / _ANCHOR
+        self._derived: dict[str, bytes] = {}
 
     def append(
         self,
@@ -134,7 +135,10 @@ class Trail:
             ) from error
 
     def verify(self, session: Session) -> Verification:
-        """Read the whole trail and find every edit, gap, reordering and cut tail. Memory stays small."""
+        """Read the whole trail and find every edit, gap, reordering and cut tail. Memory stays small.
+
+        `session` must be a reading session nothing was read in yet: it must not see less than the anchor knows.
+        """
         problems: list[str] = []
         head = _BEFORE_THE_FIRST
         try:
@@ -179,7 +183,9 @@ class Trail:
         )
 
     def _audit_key(self, key_id: str) -> bytes:
-        return self._keys.derive(key_id, "audit")
+        if key_id not in self._derived:
+            self._derived[key_id] = self._keys.derive(key_id, "audit")
+        return self._derived[key_id]
 
     def _move_anchor(self, head: Head, *, backwards: bool = False) -> None:
         directory = self._anchor.parent

@@ -6,9 +6,12 @@ proved one is current, the one proved before it previous, and the newest of thos
 or not, pending. The others stay readable in the record's history. Doing it twice changes nothing more.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
+from operator import itemgetter
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlmodel import Session
@@ -51,13 +54,23 @@ class Recovered:
 
 @dataclass(slots=True)
 class _Story:
-    """What the escrow file tells, in order: places in it are line numbers, which outlive every clock."""
+    """What the escrow file tells, in order: the places of its lines, which no clock can put wrong."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     became_current: dict[str, int] = field(default_factory=dict)
     proved_at: dict[str, datetime] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
+
+    def places(self, revisions: Iterable[KnownRevision]) -> dict[str, float]:
+        """Where each was written; one that is not in the file, or opens with another key only, by when it was made."""
+        times = [(entry.created_at, self.written[uid]) for uid, entry in self.entries.items()]
+        times = sorted([*times, *((at, self.became_current[uid]) for uid, at in self.proved_at.items())])
+        behind = list(accumulate((place for _, place in times), max, initial=-1))
+        return {
+            row.uid: self.written.get(row.uid, behind[bisect_right(times, row.created_at, key=itemgetter(0))] + 0.5)
+            for row in revisions
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +79,11 @@ class Version:
 
     uid: str
     state: RevisionState | None
-    written: int
-    became_current: int | None
+    written: float
+    became_current: float | None
 
     @property
-    def since(self) -> int | None:
+    def since(self) -> float | None:
         """Where in the escrow file it became current; None when it never did, as far as is known.
 
         The database may have had it in force without the file being told: a crash can come between the two.
@@ -105,7 +118,7 @@ def recover(
             damaged=tuple(story.damaged),
         )
         if new and not safe.escrow.seals_to(recovery_key):  # new keys were made since: they too must open everything
-            safe.escrow.append(_in_order(story))
+            safe.escrow.append(_in_order(story), carried_over=True)
         _say_so(session, trail, operator, recovered)
     return recovered
 
@@ -134,10 +147,13 @@ class _Homes:
     """Where each record of the escrow file belongs: found by uid, else by name, else made."""
 
     def __init__(self, session: Session, entries: Sequence[Entry]) -> None:
-        newest = {entry.record_uid: entry for entry in entries}
         self._session = session
-        self.organizations = self._find_organizations(newest.values())
-        self._vaults = self._find_vaults(newest.values())
+        newest_first = entries[::-1]  # a name that was changed meanwhile counts as it was last
+        newest: dict[str, Entry] = {}
+        for entry in newest_first:
+            newest.setdefault(entry.record_uid, entry)
+        self.organizations = self._find_organizations(newest_first)
+        self._vaults = self._find_vaults(newest_first)
         self.records = self._find_records(newest)
         self._owners = {organization.id: organization for organization in self.organizations.values()}
 
@@ -152,24 +168,31 @@ class _Homes:
         self.new_organizations: list[Organization] = []
         for entry in entries:
             key, uid = name_key(entry.organization), entry.organization_uid
-            if uid not in found and key not in by_name:
+            if uid in found:
+                continue
+            if key not in by_name:
                 by_name[key] = Organization(uid=uid, name=entry.organization, name_key=key)
                 self.new_organizations.append(by_name[key])
-            found.setdefault(uid, by_name.get(key) or found[uid])
+            found[uid] = by_name[key]
         self._session.add_all(self.new_organizations)
         self._session.flush()
         return found
 
-    def _find_vaults(self, entries: Iterable[Entry]) -> dict[tuple[int, str], Connection]:
-        found = {(row.organization_id, row.name_key): row for _, row in connections_of(self._session, "vault")}
+    def _find_vaults(self, entries: Iterable[Entry]) -> dict[int, Connection]:
+        """By organization: each has one vault."""
+        found = {row.organization_id: row for _, row in connections_of(self._session, "vault")}
         self.new_vaults: list[Connection] = []
         for entry in entries:
-            key = self._vault_key(entry)
-            if key not in found:
-                found[key] = Connection(
-                    organization_id=key[0], name=entry.vault, name_key=key[1], side="vault", kind="embedded"
+            organization_id = self.organizations[entry.organization_uid].id or 0
+            if organization_id not in found:
+                found[organization_id] = Connection(
+                    organization_id=organization_id,
+                    name=entry.vault,
+                    name_key=name_key(entry.vault),
+                    side="vault",
+                    kind="embedded",
                 )
-                self.new_vaults.append(found[key])
+                self.new_vaults.append(found[organization_id])
         add_connections(self._session, self.new_vaults)
         return found
 
@@ -183,12 +206,13 @@ class _Homes:
         for uid, entry in newest.items():
             if uid in found:
                 continue
-            vault = self._vaults[self._vault_key(entry)]
+            organization = self.organizations[entry.organization_uid]
+            vault = self._vaults[organization.id or 0]
             key = (vault.id or 0, name_key(entry.record), parse_username(entry.username).name)
             same_name = namesakes.get(key, [])
             # Its organization was made anew after the loss, so the record of that name was, too. In an organization
             # that was not lost, a record of the same name is another one.
-            if len(same_name) == 1 and self.organizations[entry.organization_uid].uid != entry.organization_uid:
+            if len(same_name) == 1 and organization.uid != entry.organization_uid:
                 found[uid] = same_name[0]
                 continue
             found[uid] = new_record(vault.organization_id, key[0], entry.record, entry.username, url=entry.url)
@@ -198,9 +222,6 @@ class _Homes:
         self._session.add_all(self.new_records)
         self._session.flush()
         return found
-
-    def _vault_key(self, entry: Entry) -> tuple[int, str]:
-        return self.organizations[entry.organization_uid].id or 0, name_key(entry.vault)
 
 
 def _missing_revisions(
@@ -234,10 +255,14 @@ def _changes(
     """The states that are not yet as the escrow file has them, by uid."""
     told = {record.id for record in homes.records.values()}
     versions: dict[int | None, list[Version]] = {record_id: [] for record_id in told}
-    known_states = [(row.uid, row.record_id, RevisionState(row.state)) for row in known if row.record_id in told]
-    for uid, record_id, state in [*known_states, *((row.uid, row.record_id, None) for row in new)]:
-        version = Version(uid, state, story.written.get(uid, -1), story.became_current.get(uid))
-        versions[record_id].append(version)
+    written = story.places(known)
+    for row in known:
+        if row.record_id in told:
+            state, became_current = RevisionState(row.state), story.became_current.get(row.uid)
+            versions[row.record_id].append(Version(row.uid, state, written[row.uid], became_current))
+    for added in new:
+        became_current = story.became_current.get(added.uid)
+        versions[added.record_id].append(Version(added.uid, None, story.written[added.uid], became_current))
     return {
         version.uid: state
         for of_record in versions.values()
@@ -262,7 +287,7 @@ def states_of(versions: Sequence[Version]) -> list[RevisionState]:
     return [states[version.uid] for version in versions]
 
 
-def _newest_first(version: Version) -> tuple[int, int]:
+def _newest_first(version: Version) -> tuple[float, float]:
     return -(version.since or 0), -version.written
 
 

@@ -83,11 +83,25 @@ def keys_rotate(database: Database, trail: Trail, operator: Operator, key_file: 
     with database.writing() as session:
         check_fingerprint(session, before)
     _write(key_file, new_key_line() + "\n" + key_file.read_text(encoding="ascii"), over=True)
-    return keys_rewrap(database, KeyRing.load(key_file), trail, operator)
+    return _rewrap(database, KeyRing.load(key_file), trail, operator)
 
 
 def keys_rewrap(database: Database, keys: KeyRing, trail: Trail, operator: Operator) -> RotatedKeys:
-    """Wrap everything under the active key of a ring whose new first line a person wrote (`REKEY_MASTER_KEY`)."""
+    """Wrap everything under the active key of a ring that Rekey cannot write (`REKEY_MASTER_KEY`).
+
+    `BadInput` when all of it is so already: a person has to put a new line in front first.
+    """
+    done = _rewrap(database, keys, trail, operator)
+    if not done.rewrapped and not done.broken:
+        raise BadInput(
+            f"Everything is sealed with the key {keys.active_id!r} already, so nothing was done. Rekey cannot write "
+            "REKEY_MASTER_KEY: put a new line in front of the ones in it (`rekey keys init` makes one, with "
+            "REKEY_KEY_FILE set instead), restart every Rekey process, then run this again."
+        )
+    return done
+
+
+def _rewrap(database: Database, keys: KeyRing, trail: Trail, operator: Operator) -> RotatedKeys:
     with database.writing() as session:
         check_fingerprint(session, keys)
     so_far = Rewrapping()

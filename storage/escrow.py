@@ -41,6 +41,7 @@ from storage.files import flush_directory, whole_file
 _FILE = "escrow.jsonl"
 _PUBLIC = "recovery.pub"
 _NONCE_BYTES = 12
+_CARRIED_OVER = b'"carried_over":true'
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,15 @@ class Escrow:
         with self._opened():
             pass
 
-    def append(self, entries: Iterable[Entry | Proved]) -> None:
+    def append(self, entries: Iterable[Entry | Proved], *, carried_over: bool = False) -> None:
         """Seal the entries, append them and flush them to the disk, once for all. None is lost after this returns.
 
+        `carried_over`: they are older than what was sealed to this recovery key so far, and come from an earlier one.
         Raises `EscrowProblem`; then the caller must not commit what the entries tell of.
         """
         # Read anew each time: an escrow disk that is not mounted any more shows as a missing key, not as an empty file.
         recovery_key = self._recovery_key()
-        lines = b"".join(_seal(recovery_key, entry) for entry in entries)
+        lines = b"".join(_seal(recovery_key, entry, carried_over) for entry in entries)
         if not lines:
             return
         with self._opened() as descriptor:
@@ -125,15 +127,18 @@ class Escrow:
                 flush_directory(self.directory)
 
     def read(self, recovery_key: X25519PrivateKey) -> Iterator[Entry | Proved | Damaged]:
-        """Every entry in the order it was appended, read line by line; unreadable lines as `Damaged`, never silently.
+        """Every entry in the order of what they tell; unreadable lines as `Damaged`, never silently.
 
-        Raises `EscrowProblem` when there is no file.
+        That is the order they were appended in, after those carried over from an earlier recovery key. Read line by
+        line. Raises `EscrowProblem` when there is no file.
         """
         try:
             with open(self.path, "rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield _open(recovery_key, number, line)
+                for carried_over in (True, False):
+                    file.seek(0)
+                    for number, line in enumerate(file, start=1):
+                        if line.strip() and (_CARRIED_OVER in line) == carried_over:
+                            yield _open(recovery_key, number, line)
         except OSError as error:
             raise EscrowProblem(
                 f"The escrow file {self.path} cannot be read: {error.strerror}. Nothing was changed. "
@@ -219,14 +224,15 @@ def put_recovery_public_key(directory: Path, key: X25519PrivateKey) -> None:
         raise EscrowProblem(f"{path} cannot be written: {error.strerror}. Nothing was changed.") from error
 
 
-def _seal(recovery_key: X25519PublicKey, entry: Entry | Proved) -> bytes:
+def _seal(recovery_key: X25519PublicKey, entry: Entry | Proved, carried_over: bool) -> bytes:
     once = X25519PrivateKey.generate()
     public = once.public_key().public_bytes_raw()
     nonce = os.urandom(_NONCE_BYTES)
     key = _agreed_key(once.exchange(recovery_key), public, recovery_key)
-    sealed = AESGCM(key).encrypt(nonce, json.dumps(_plain(entry)).encode(), public)
+    sealed = AESGCM(key).encrypt(nonce, json.dumps(_plain(entry)).encode(), _label(public, carried_over))
     line = {
         "v": 1,
+        **({"carried_over": True} if carried_over else {}),
         "to": _key_name(recovery_key),
         "once": b64encode(public).decode(),
         "sealed": b64encode(nonce + sealed).decode(),
@@ -246,7 +252,8 @@ def _open(recovery_key: X25519PrivateKey, number: int, line: bytes) -> Entry | P
         return Damaged(number, f"Line {number} is sealed to another recovery key ({name}).")
     key = _agreed_key(shared, public, recovery_key.public_key())
     try:
-        plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], public)
+        label = _label(public, _CARRIED_OVER in line)
+        plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label)
         return _entry(json.loads(plain))
     except (InvalidTag, ValueError, KeyError, TypeError):
         return Damaged(number, f"Line {number} does not open: it was edited.")
@@ -254,6 +261,10 @@ def _open(recovery_key: X25519PrivateKey, number: int, line: bytes) -> Entry | P
 
 def _key_name(recovery_key: X25519PublicKey) -> str:
     return hashlib.sha256(recovery_key.public_bytes_raw()).hexdigest()[:16]
+
+
+def _label(once: bytes, carried_over: bool) -> bytes:
+    return once + (_CARRIED_OVER if carried_over else b"")
 
 
 def _agreed_key(shared: bytes, once: bytes, recovery_key: X25519PublicKey) -> bytes:

@@ -1,6 +1,7 @@
 """Queries for rebuilding records and revisions from the escrow file: whole tables in few statements."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import insert, update
@@ -17,6 +18,7 @@ class KnownRevision(NamedTuple):
     uid: str
     record_id: int
     state: str
+    created_at: datetime
 
 
 def every_record(session: Session) -> list[Record]:
@@ -26,8 +28,8 @@ def every_record(session: Session) -> list[Record]:
 
 def every_revision(session: Session) -> list[KnownRevision]:
     """Every revision there is, without its sealed password."""
-    query = select(Revision.id, Revision.uid, Revision.record_id, Revision.state).order_by(col(Revision.id))
-    return [KnownRevision(int(row[0] or 0), *row[1:]) for row in session.exec(query)]
+    columns = [getattr(Revision, name) for name in KnownRevision._fields]
+    return [KnownRevision(*row) for row in session.execute(select(*columns).order_by(col(Revision.id)))]
 
 
 def add_recovered(session: Session, revisions: Sequence[Revision]) -> None:

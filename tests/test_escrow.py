@@ -11,20 +11,30 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlmodel import select
 
+from bot.app import build
 from bot.audit import Trail
 from bot.backup import backup, restore
 from bot.errors import EscrowProblem
 from bot.escrow import Recovered, Version, recover, states_of
+from bot.keys import keys_init
 from bot.permissions import Operator
+from bot.services import Services
+from bot.settings import Settings
+from bot.world_file.plan import apply, preview
+from bot.world_file.reading import read_world
+from storage.connections import connections_of
 from storage.database import Database
-from storage.escrow import new_recovery_key
+from storage.escrow import new_recovery_key, read_recovery_key
 from storage.models import Organization, Record, Revision, RevisionState, Role, Rotation, RotationState
+from storage.organizations import organizations
 from storage.recovered import every_record
 from storage.revisions import Safe, discard, note_proved, open_revision, promote, revisions_of
 from tests.storage.databases import KINDS, migrated_database
 from tests.storage.worlds import AT, Place, add_password, new_record, new_safe, stored
+from tests.world import write_world
 
 OPERATOR = Operator("cli:test", "command line", {None: Role.ADMINISTRATOR})
 
@@ -268,6 +278,60 @@ def test_rows_made_anew_before_recovering_are_found_by_name(
     }
 
 
+def test_names_changed_meanwhile_come_back_as_they_were_last(
+    lost: Database, database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail
+) -> None:
+    [(place, record, _), (_, untouched, _)] = stored(lost, safe, "first", "other")
+    with lost.writing() as session:
+        for row, name in ((place.organization, "Acme Smiles"), (place.vault, "smiles"), (record, "front desk")):
+            row.name, row.name_key = name, name.lower()
+            session.add(session.merge(row))
+    rotate(lost, safe, place, record, "second")
+    recovered = recover(database, safe, trail, OPERATOR, recovery_key)
+    assert (recovered.organizations, recovered.vaults, recovered.records) == (1, 1, 2)
+    assert passwords(database, safe).keys() == {"front desk", untouched.name}
+    with database.reading() as session:
+        assert [row.name for row in organizations(session)] == ["Acme Smiles"]
+        assert [row.name for _, row in connections_of(session)] == ["smiles"]
+
+
+def test_the_same_world_file_applied_after_recovering_adopts_what_came_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REKEY_SECRET_ACME", "Connector-password-1")
+    settings = Settings(key_file=tmp_path / "rekey.key", database_url=SecretStr(f"sqlite:///{tmp_path / 'rekey.db'}"))
+    keys_init(settings.key_file, settings.escrow_dir)
+    world = read_world(write_world(tmp_path), settings)
+
+    def applied() -> Services:
+        services = build(settings)
+        keys = services.safe.keys
+        shown = preview(services.database, keys, world)
+        apply(services.database, keys, services.trail, OPERATOR, world, shown)
+        return services
+
+    services = applied()
+    with services.database.writing() as session:
+        [organization] = organizations(session)
+        [(_, vault)] = connections_of(session, "vault")
+        record = new_record(session, Place(organization, vault), "reception")
+        add_password(session, services.safe, Place(organization, vault), record, "first")
+    services.database.dispose()
+    for left in tmp_path.glob("rekey.db*"):
+        left.unlink()
+
+    services = build(settings)
+    recovery_key = read_recovery_key(tmp_path / "recovery.key")
+    recover(services.database, services.safe, services.trail, OPERATOR, recovery_key)
+    services = applied()
+    with services.database.reading() as session:
+        assert [row.uid for row in organizations(session)] == [organization.uid]
+        assert [row.name for _, row in connections_of(session)] == ["acme-ad", "acme-vault"]
+        assert services.trail.verify(session).problems == ()
+    assert passwords(services.database, services.safe) == {"reception": {"current": ["first"]}}
+    services.database.dispose()
+
+
 def test_a_database_lost_twice_does_not_double_its_records(
     lost: Database, database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail, tmp_path: Path
 ) -> None:
@@ -345,6 +409,26 @@ def test_after_new_keys_were_made_both_recovery_keys_are_enough(
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_passwords_imported_before_recovering_stay_current_also_after_a_second_loss(
+    lost: Database, database: Database, safe: Safe, recovery_key: X25519PrivateKey, tmp_path: Path
+) -> None:
+    """A new installation with new keys; the records were imported first, and recovered after."""
+    [(place, record, _)] = stored(lost, safe, "first")
+    rotate(lost, safe, place, record, "second")
+    there, new_recovery = new_safe(_made(tmp_path / "new machine"))
+    there.escrow.path.write_bytes(safe.escrow.path.read_bytes())
+    stored(database, there, "imported")
+    recover(database, there, Trail(there.keys, there.escrow.directory), OPERATOR, recovery_key)
+    expected = {record.name: {"current": ["imported"], "previous": ["second"], "old": ["first"]}}
+    assert passwords(database, there) == expected
+
+    again = Database(f"sqlite:///{tmp_path}/again.db")
+    again.migrate()
+    recover(again, there, Trail(there.keys, there.escrow.directory), OPERATOR, new_recovery)
+    assert passwords(again, there) == expected
+    again.dispose()
 
 
 @st.composite

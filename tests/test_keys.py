@@ -227,6 +227,8 @@ def test_a_ring_in_the_environment_is_wrapped_again_once_a_person_put_a_new_key_
 ) -> None:
     expected = seal_things(database, safe, 2)
     ring = KeyRing.parse(f"{new_key_line()}\n{(tmp_path / 'key').read_text()}")
+    with pytest.raises(BadInput, match=r"already, so nothing was done.*put a new line in front"):
+        keys_rewrap(database, safe.keys, trail, OPERATOR)
     assert keys_rewrap(database, ring, trail, OPERATOR).rewrapped == 3
     everything_opens(database, ring, expected, safe)
 

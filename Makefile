@@ -30,7 +30,7 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 	@$(BIN)/python -m bench
 
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
-	@REKEY_TEST_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
+	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml, with the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --extra postgres --group dev --universal --upgrade --generate-hashes \

@@ -1,23 +1,28 @@
-"""Reading a directory: what came, changed, was renamed and went, and what that suggests.
+"""Bringing in what others know: the accounts of a directory, the records of a CSV file, and what they suggest.
 
-The outside is read page by page with no transaction open; every thousand accounts are taken in by a short one of their
-own. The directory's cursor is stored last: a read that breaks off has lost nothing, marks nothing as removed, and the
-next one starts from the same place and finds again what was taken in already.
+A directory is read page by page with no transaction open; every thousand accounts are taken in by a short one of their
+own. Its cursor is stored last: a read that breaks off has lost nothing, marks nothing as removed, and the next one
+starts from the same place and finds again what was taken in already.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
 
 from bot.audit import Trail
 from bot.directories.base import Directory, SeenAccount
-from bot.errors import Refused
+from bot.errors import BadInput, NotPermitted, Refused
 from bot.matching.suggesting import names_of, suggest
+from bot.permissions import Operator, may_administer
 from bot.tiers import tier_of
+from bot.vaults import embedded
+from bot.vaults.csv_file import read_csv
+from bot.vaults.embedded import ImportResult
 from storage.accounts import (
     add_accounts,
     count_accounts,
@@ -31,6 +36,7 @@ from storage.matches import approved_matches, forget_undecided, match_counts
 from storage.models import Connection, MatchState, Organization, now
 from storage.names import fold
 from storage.portions import PORTION
+from storage.revisions import Safe
 
 _OPERATOR, _SOURCE = "rekey", "sync"
 _NAMES = ("username_key", "upn_key", "mail_key", "domain")
@@ -97,6 +103,52 @@ def sync(database: Database, trail: Trail, connection_id: int, directory: Direct
             notes=notes,
         )
         _tell(session, trail, connection, result, complete=changes.complete)
+    return result
+
+
+def import_records(
+    database: Database,
+    safe: Safe,
+    trail: Trail,
+    operator: Operator,
+    vault_id: int,
+    path: Path,
+    *,
+    overwrite: bool = False,
+) -> ImportResult:
+    """Import a CSV file into an embedded vault, all of it or nothing, and look again for matches. Rotates nothing.
+
+    `BadInput` names the first thing in the file that does not fit; `NotPermitted` unless the operator administers the
+    organization. `overwrite`: the file's passwords count even where Rekey proved another one since.
+    """
+    rows = read_csv(path)
+    with database.writing() as session:
+        vault = get_connection(session, vault_id)
+        if vault.kind != embedded.KIND:
+            raise BadInput(f"{vault.name} is not an embedded vault, so nothing can be imported into it.")
+        decision = may_administer(operator, vault.organization_id)
+        if not decision.allowed:
+            raise NotPermitted(f"{decision.reason} Nothing was imported.")
+        organization = session.get_one(Organization, vault.organization_id)
+        result = embedded.import_records(session, safe, organization, vault, rows, operator.key, overwrite=overwrite)
+        session.flush()
+        suggest(session, organization.id, result.usernames)
+        trail.append(
+            session,
+            event="records.imported",
+            operator=operator.key,
+            source=operator.source,
+            organization=organization,
+            subject=vault.name,
+            details={
+                "file": path.name,
+                "added": result.added,
+                "changed": result.changed,
+                "passwords": result.passwords,
+                "skipped": len(result.skipped),
+                "overwrite": overwrite,
+            },
+        )
     return result
 
 

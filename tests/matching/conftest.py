@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bot.audit import Trail
 from storage.database import Database
@@ -20,8 +21,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
-def safe(tmp_path: Path) -> Safe:
-    return new_safe(tmp_path)[0]
+def kept(tmp_path: Path) -> tuple[Safe, X25519PrivateKey]:
+    """A safe and the offline key to read its escrow file with."""
+    return new_safe(tmp_path)
+
+
+@pytest.fixture
+def safe(kept: tuple[Safe, X25519PrivateKey]) -> Safe:
+    return kept[0]
 
 
 @pytest.fixture

@@ -274,7 +274,7 @@ def _changes(
 def states_of(versions: Sequence[Version]) -> list[RevisionState]:
     """The state of each version of one record (pure)."""
     proved = sorted((version for version in versions if version.since is not None), key=_newest_first)
-    proved_until = proved[0].since or 0 if proved else -1
+    proved_until = proved[0].written if proved else -1
     undecided = [
         version
         for version in versions

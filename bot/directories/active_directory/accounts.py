@@ -35,6 +35,8 @@ MANAGED_CLASSES = tuple(f"msDS-{each}ServiceAccount" for each in ("GroupManaged"
 _MANAGED_FILTER = "".join(f"(objectClass={each})" for each in MANAGED_CLASSES)
 SIGN_INS = f"(|(&(objectCategory=person)(objectClass=user)){_MANAGED_FILTER})"
 """Everyone who signs in, managed service accounts too; computers and contacts are left out."""
+DELETED_SIGN_INS = f"(|(&(objectClass=user)(!(objectClass=computer))){_MANAGED_FILTER})"
+"""The same of deleted ones, which lose their category."""
 
 LISTED = (
     "objectGUID", "objectSid", "objectClass", "sAMAccountName", "userPrincipalName", "mail", "displayName",

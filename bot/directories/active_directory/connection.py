@@ -90,7 +90,7 @@ class Wire:
             raise ValueError("An empty password is never sent to a directory.")
         try:
             # As bytes: ldap3 would rewrite text by SASLprep, and some passwords with it.
-            _, result, *_ = self.connection.rebind(name, secret, authentication=ldap3.SIMPLE, read_server_info=False)
+            self.connection.rebind(name, secret, authentication=ldap3.SIMPLE, read_server_info=False)
         except _BROKEN as error:
             raise NoAnswer(
                 f"{self.server.name} did not answer a sign-in: it is not known whether it counted it.",
@@ -100,7 +100,7 @@ class Wire:
             self.connection.password = None
             self.connection.request = None
         self.used = time.monotonic()
-        return result  # type: ignore[no-any-return]
+        return self.connection.result  # type: ignore[no-any-return]
 
     def fresh(self) -> bool:
         """Still worth using: not idle or old for long, and the other side has not hung up."""
@@ -183,7 +183,7 @@ class Session:
         if self.wire.connection.closed:
             raise Unreachable(f"The connection to {self.name} is closed. Nothing was sent.", cause="closed")
         try:
-            _, result, *_ = self.wire.connection.modify(
+            self.wire.connection.modify(
                 base, {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
             )
         except _BROKEN as error:
@@ -194,7 +194,7 @@ class Session:
         finally:
             self.wire.connection.request = None
         self.wire.used = time.monotonic()
-        return result  # type: ignore[no-any-return]
+        return self.wire.connection.result  # type: ignore[no-any-return]
 
     def _expect(self, result: Mapping[str, Any]) -> None:
         if result["result"] != 0:
@@ -350,7 +350,7 @@ class Sessions:
                 server.host, server.port, use_ssl=True, get_info=ldap3.NONE, tls=tls,
                 connect_timeout=self.settings.connect_timeout, allowed_referral_hosts=[],
             ),
-            client_strategy=ldap3.SAFE_SYNC, authentication=ldap3.ANONYMOUS, auto_bind=ldap3.AUTO_BIND_NONE,
+            client_strategy=ldap3.SYNC, authentication=ldap3.ANONYMOUS, auto_bind=ldap3.AUTO_BIND_NONE,
             auto_referrals=False, auto_range=False, check_names=False, raise_exceptions=False,
             receive_timeout=self.settings.receive_timeout,
         )  # fmt: skip
@@ -450,7 +450,7 @@ def _search(
     cookie: bytes | None = None,
 ) -> tuple[Mapping[str, Any], list[Entry], bytes | None]:
     try:
-        _, result, response, _ = wire.connection.search(
+        wire.connection.search(
             base,
             criteria,
             scope,
@@ -462,6 +462,7 @@ def _search(
     except _BROKEN as error:
         raise Unreachable(f"{wire.server.name} stopped answering. Nothing was changed.", cause="no-answer") from error
     wire.used = time.monotonic()
+    result, response = wire.connection.result, wire.connection.response
     entries = [Entry.of(each) for each in response or () if each["type"] == "searchResEntry"]
     page = (result.get("controls") or {}).get(PAGED)
     return result, entries, page["value"]["cookie"] if page else None

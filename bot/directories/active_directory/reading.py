@@ -58,8 +58,8 @@ def changes(session: Session, since: str | None) -> Changes:
     usn, invocation = _usn(session), _invocation(session)
     names = _domain_names(session)
     privileged = privileged_accounts(session)
-    count, total = _sum(session, usn)
-    cursor = _Cursor(invocation, usn, count, total, tuple(sorted(privileged.members)))
+    everybody, known = _sums(session, usn, before.usn if before else 0)
+    cursor = _Cursor(invocation, usn, *everybody, tuple(sorted(privileged.members)))
 
     def listed(entries: Iterable[Entry]) -> Iterator[SeenAccount]:
         domain = names[0].upper() if names else ""
@@ -74,7 +74,7 @@ def changes(session: Session, since: str | None) -> Changes:
 
     if before is None or before.invocation != invocation or before.usn > usn:
         return everything()
-    removed = _removed(session, before)
+    removed = _removed(session, before, *known)
     moved = privileged.members.symmetric_difference(before.privileged)
     if removed is None or len(moved) > _MANY:
         return everything()
@@ -99,30 +99,31 @@ def _touched(session: Session, usn: int, moved: Iterable[str]) -> Iterator[Entry
             yield member
 
 
-def _removed(session: Session, before: _Cursor) -> tuple[str, ...] | None:
-    """Who is gone since; None when that cannot be told, and everything has to be read."""
-    count, total = _sum(session, before.usn)
+def _removed(session: Session, before: _Cursor, count: int, total: str) -> tuple[str, ...] | None:
+    """Who is gone since, given how many known before exist now, and their sum; None when that cannot be told."""
     if (count, total) == (before.count, before.total):
         return ()
     gone = {
         entry.guid()
         for entry in session.find(
-            f"(&(isDeleted=TRUE)(objectClass=user)(uSNChanged>={before.usn + 1})(uSNCreated<={before.usn}))",
+            f"(&(isDeleted=TRUE){accounts.DELETED_SIGN_INS}(uSNChanged>={before.usn + 1})(uSNCreated<={before.usn}))",
             ("objectGUID",),
             f"<WKGUID=18E2EA80684F11D2B9AA00C04F79F805,{session.base}>",
             (SHOW_DELETED,),
         )
     }
-    # Computers are gone too: only the accounts among them can make up the difference, so they must do so exactly.
+    # Some of the deleted may be hidden from us: those shown must make up the difference exactly.
     if count + len(gone) == before.count and _added(total, gone) == before.total:
         return tuple(sorted(gone))
     return None
 
 
-def _sum(session: Session, usn: int) -> tuple[int, str]:
-    """How many accounts created up to this number exist now, and their ids added up."""
-    guids = [entry.guid() for entry in session.find(f"(&{accounts.SIGN_INS}(uSNCreated<={usn}))", ("objectGUID",))]
-    return len(guids), _added("0", guids)
+def _sums(session: Session, usn: int, earlier: int) -> tuple[tuple[int, str], tuple[int, str]]:
+    """How many accounts there are and their ids added up: of those created up to `usn`, and up to `earlier`."""
+    found = session.find(f"(&{accounts.SIGN_INS}(uSNCreated<={usn}))", ("objectGUID", "uSNCreated"))
+    created = [(entry.guid(), entry.integer("uSNCreated")) for entry in found]
+    known = [guid for guid, number in created if number <= earlier]
+    return (len(created), _added("0", (guid for guid, _ in created))), (len(known), _added("0", known))
 
 
 def _added(total: str, guids: Iterable[str]) -> str:

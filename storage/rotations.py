@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
-from storage.lanes import Waiting
+from storage.lanes import DUE_STATES, Waiting
 from storage.models import (
     Account,
     Connection,
@@ -127,43 +128,42 @@ def cancel_planned(session: Session, record_ids: Sequence[int], reason: str) -> 
     return len(cancelled)
 
 
-def waiting_for_others(session: Session, rotation_ids: Iterable[int], patience: int) -> Waiting:
+def waiting_for_others(session: Session, rotation_ids: Sequence[int], patience: int) -> Waiting:
     """Count open rotations, and those none of whose steps can go on by itself now.
 
     A step waits when its organization is frozen, its lane is stopped or frozen, its system has been away for at least
-    `patience` failures in a row, or its time has not come yet (a lockout window).
+    `patience` failures in a row, or its time has not come for a good while yet (a lockout window).
     """
-    at, opened, waiting, reasons = now(), 0, 0, dict[str, None]()
-    for chunk in _chunks(list(rotation_ids)):
+    reasons: dict[int, str] = {}
+    for lane, name, frozen_at in session.exec(
+        select(Lane, Connection.name, Organization.frozen_at)
+        .join(Connection, col(Connection.id) == col(Lane.connection_id))
+        .join(Organization, col(Organization.id) == col(Connection.organization_id))
+    ):
+        if frozen_at is not None:
+            reasons[lane.connection_id] = "rotations are stopped in this organization"
+        elif lane.stopped_at is not None or lane.frozen_reason is not None:
+            reasons[lane.connection_id] = f"{name} is stopped: {lane.frozen_reason or lane.failure_reason}"
+        elif lane.backoff_until is not None and lane.failures >= patience:
+            reasons[lane.connection_id] = f"{name} is away: {lane.failure_reason}"
+    stands: dict[int, bool] = {}
+    told: dict[str, None] = {}
+    later = now() + _A_GOOD_WHILE
+    for chunk in _chunks(rotation_ids):
         rows = session.exec(
-            select(Rotation.id, Task, Lane, Organization.frozen_at, Connection.name)  # type: ignore[call-overload]
-            .join(Task, col(Task.rotation_id) == col(Rotation.id))
-            .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
-            .join(Connection, col(Connection.id) == col(Task.connection_id))
-            .join(Organization, col(Organization.id) == col(Rotation.organization_id))
-            .where(col(Rotation.id).in_(chunk), col(Rotation.ended_at).is_(None), col(Task.ended_at).is_(None))
+            select(Task.rotation_id, Task.connection_id, Task.due_at, Task.reason).where(
+                col(Task.rotation_id).in_(chunk), col(Task.ended_at).is_(None), col(Task.state).in_(DUE_STATES)
+            )
         )
-        stands: dict[int, bool] = {}
-        for rotation_id, task, lane, frozen_at, name in rows:
-            moving = task.state in (TaskState.CHECKED, TaskState.CONFIRMED, TaskState.PUT_BACK)
-            reason = ""
-            if moving:
-                stands.setdefault(rotation_id, True)
-                continue
-            if frozen_at is not None:
-                reason = "rotations are stopped in this organization"
-            elif lane.stopped_at is not None or lane.frozen_reason is not None:
-                reason = f"{name} is stopped: {lane.frozen_reason or lane.failure_reason}"
-            elif lane.backoff_until is not None and lane.failures >= patience:
-                reason = f"{name} is away: {lane.failure_reason}"
-            elif task.due_at > at:
-                reason = task.reason or f"{name} is looked at again later"
-            stands[rotation_id] = stands.get(rotation_id, True) and bool(reason)
-            if reason:
-                reasons[reason] = None
-        opened += len(stands)
-        waiting += sum(stands.values())
-    return Waiting(opened, waiting, tuple(reasons))
+        for rotation_id, connection_id, due_at, reason in rows:
+            why = reasons.get(connection_id) or (reason if due_at > later else "")
+            stands[rotation_id or 0] = stands.get(rotation_id or 0, True) and bool(why)
+            if why:
+                told[why] = None
+    return Waiting(len(stands), sum(stands.values()), tuple(told))
+
+
+_A_GOOD_WHILE = timedelta(seconds=10)
 
 
 def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:

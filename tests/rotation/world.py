@@ -86,7 +86,7 @@ class World:
         return self.domains[name]
 
     def matched(self, record_name: str, accounts: Mapping[str, str], password: str | None = "Old-pass-0001!") -> Record:
-        """A record approved for one account per directory (`{directory: username}`); its vault password is `password`."""
+        """A record with this password, approved for one account per directory (`{directory: username}`)."""
         with self.database.writing() as session:
             record = Record(
                 organization_id=self.organization.id,

@@ -6,13 +6,15 @@
 import sys
 import threading
 
-from bot import app, settings
+from bot import app, logs, settings
 from bot.demo.practice_server import practice_kind
 
 
 def main() -> None:
     """Run the lanes for ever."""
-    services = app.build(settings.load(), {"practice": practice_kind(sys.argv[1])})
+    ours = settings.load()
+    logs.start(ours.log_level, ours.log_format)
+    services = app.build(ours, {"practice": practice_kind(sys.argv[1])})
     with app.scheduler(services):
         threading.Event().wait()
 

@@ -28,7 +28,7 @@ from storage.models import Connection, Organization, Record, Revision, RevisionS
 from storage.names import parse_username
 from storage.organizations import organizations
 from storage.records import new_record
-from storage.recovered import KnownRevision, add_recovered, every_record, every_revision, set_states
+from storage.recovered import KnownRevision, add_recovered, every_record, every_revision, set_proved, set_states
 from storage.revisions import Safe, place_of
 
 _IN_FORCE = (RevisionState.CURRENT, RevisionState.PREVIOUS)
@@ -107,6 +107,7 @@ def recover(
         add_recovered(session, new)
         changes = _changes(story, homes, known, new)
         set_states(session, changes)
+        set_proved(session, {uid: at for uid, at in story.proved_at.items() if uid in changes})
         touched = _records_of(known, changes) | {revision.record_id for revision in new}
         recovered = Recovered(
             organizations=len(homes.new_organizations),

@@ -1,6 +1,6 @@
 """Whole tables in and out, and what must hold before a database that was put back may work again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -123,20 +123,23 @@ def end_open_rotations(session: Session, reason: str, record_ids: Sequence[int] 
 
 @dataclass(frozen=True, slots=True)
 class ChangedLater:
-    """An account whose directory says its password was set after the newest one we know: ours may not be the one."""
+    """An account whose password was set at a time this database cannot explain: ours may not be the one."""
 
     account: Account
     record: Record
-    set_at: datetime
-    """The directory's own set-time."""
+    set_at: datetime | None
+    """The directory's own set-time; None when the password must be changed at the next sign-in."""
     known_at: datetime | None
-    """The newest set-time or revision we know of; None when no password is known at all."""
+    """The set-time last proved, or last read where none was."""
 
 
-def changed_later(session: Session, connection_id: int) -> list[ChangedLater]:
-    """Accounts of one directory, approved for a record, whose set-time as just synced is later than what we know of.
+def changed_later(
+    session: Session, connection_id: int, set_times: Mapping[str, datetime | None]
+) -> list[ChangedLater]:
+    """Accounts approved for a record whose set-time, as one directory says now, is not the one we know of.
 
-    That is the set-time last proved; where none was, or not for the record's current revision, that revision's time.
+    `set_times` is by object id; accounts that are not in it are left out. A later one is explained where the record's
+    current revision was proved after it: that revision came back from the escrow file, and the account's row did not.
     """
     rows = session.exec(
         select(Account, Record, Revision)
@@ -145,28 +148,22 @@ def changed_later(session: Session, connection_id: int) -> list[ChangedLater]:
         .outerjoin(
             Revision, (col(Revision.record_id) == col(Record.id)) & (col(Revision.state) == RevisionState.CURRENT)
         )
-        .where(
-            Account.connection_id == connection_id,
-            col(Account.removed_at).is_(None),
-            col(Account.password_set_at).is_not(None),
-            Match.state == MatchState.APPROVED,
-        )
+        .where(Account.connection_id == connection_id, Match.state == MatchState.APPROVED)
         .order_by(col(Account.username_key))
     )
     found = []
-    for account, record, revision in rows:
-        known_at = _known_at(account, revision)
-        if account.password_set_at is not None and (known_at is None or account.password_set_at > known_at):
-            found.append(ChangedLater(account, record, account.password_set_at, known_at))
+    for account, record, current in rows:
+        if account.object_id in set_times:
+            set_at, known_at = set_times[account.object_id], account.proved_set_at or account.password_set_at
+            if set_at != known_at and not _came_back(account, current, set_at):
+                found.append(ChangedLater(account, record, set_at, known_at))
     return found
 
 
-def _known_at(account: Account, current: Revision | None) -> datetime | None:
-    if current is None or account.proved_revision_id == current.id:
-        return account.proved_set_at
-    # The account's row is older than the revision (which came back from the escrow file, or was imported).
-    times = [account.proved_set_at, current.proved_at or current.created_at]
-    return max(time for time in times if time is not None)
+def _came_back(account: Account, current: Revision | None, set_at: datetime | None) -> bool:
+    if current is None or current.proved_at is None or set_at is None or current.id == account.proved_revision_id:
+        return False
+    return set_at <= current.proved_at
 
 
 def _table(name: str) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
 from storage.models import Record, Revision, RevisionState
@@ -37,6 +37,14 @@ def add_recovered(session: Session, revisions: Sequence[Revision]) -> None:
     for portion in portions(revisions):
         rows = [{**revision.model_dump(exclude={"id"}), "state": RevisionState.OLD} for revision in portion]
         session.execute(insert(Revision), rows)
+
+
+def set_proved(session: Session, proved_at: Mapping[str, datetime]) -> None:
+    """Give revisions, by uid, the time they were proved, where they have none."""
+    proving = update(Revision).where(col(Revision.uid) == bindparam("of"), col(Revision.proved_at).is_(None))
+    for portion in portions(list(proved_at.items())):
+        times = [{"of": uid, "at": at} for uid, at in portion]
+        session.connection().execute(proving.values(proved_at=bindparam("at")), times)
 
 
 def set_states(session: Session, states: Mapping[str, RevisionState]) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -328,17 +328,29 @@ def test_a_failed_backup_leaves_the_earlier_one_and_nothing_else(
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_accounts_changed_after_our_last_revision_are_listed(database: Database, safe: Safe, trail: Trail) -> None:
+def changed_since(database: Database, connection_id: int, set_at: datetime | None) -> list[tuple[str, str]]:
+    with database.reading() as session:
+        found = changed_later(session, connection_id, {"guid": set_at, "somebody else": AT})
+    return [(each.account.username, each.record.name) for each in found]
+
+
+def test_an_account_changed_after_our_last_proof_is_listed(database: Database, safe: Safe, trail: Trail) -> None:
+    _, _, directory_id = fill(database, safe, trail)
+    assert changed_since(database, directory_id, AT) == []
+    assert changed_since(database, directory_id, AT + timedelta(hours=3)) == [("desk", "desk")]
+    assert changed_since(database, directory_id, None) == [("desk", "desk")]
+
+
+def test_an_account_never_proved_is_listed_when_it_changed_since_the_backup(
+    database: Database, safe: Safe, trail: Trail
+) -> None:
     _, _, directory_id = fill(database, safe, trail)
     with database.writing() as session:
         account = session.exec(select(Account)).one()
-        assert changed_later(session, directory_id) == []
-        account.password_set_at = AT + timedelta(hours=3)
+        account.proved_revision_id = account.proved_set_at = None
         session.add(account)
-    with database.reading() as session:
-        [found] = changed_later(session, directory_id)
-    assert (found.account.username, found.record.name) == ("desk", "desk")
-    assert (found.set_at, found.known_at) == (AT + timedelta(hours=3), AT)
+    assert changed_since(database, directory_id, AT) == []
+    assert changed_since(database, directory_id, AT + timedelta(hours=3)) == [("desk", "desk")]
 
 
 def test_a_change_explained_by_a_recovered_revision_is_not_listed(
@@ -347,23 +359,7 @@ def test_a_change_explained_by_a_recovered_revision_is_not_listed(
     """The database is yesterday's; today's rotation came back from the escrow file with the time of its proof."""
     _, _, directory_id = fill(database, safe, trail)
     with database.writing() as session:
-        account = session.exec(select(Account)).one()
-        account.password_set_at = AT + timedelta(hours=3)
-        session.add(account)
         pending = session.exec(select(Revision).where(Revision.state == RevisionState.PENDING)).one()
         promote(session, pending, AT + timedelta(hours=3, seconds=2))
-    with database.reading() as session:
-        assert changed_later(session, directory_id) == []
-
-
-def test_an_account_whose_record_has_no_password_is_listed(database: Database, safe: Safe, trail: Trail) -> None:
-    _, _, directory_id = fill(database, safe, trail)
-    with database.writing() as session:
-        account = session.exec(select(Account)).one()
-        account.proved_revision_id = account.proved_set_at = None
-        current = session.exec(select(Revision).where(Revision.state == RevisionState.CURRENT)).one()
-        current.state = RevisionState.OLD
-        session.add_all([account, current])
-    with database.reading() as session:
-        [found] = changed_later(session, directory_id)
-    assert found.known_at is None
+    assert changed_since(database, directory_id, AT + timedelta(hours=3)) == []
+    assert changed_since(database, directory_id, AT + timedelta(hours=4)) == [("desk", "desk")]

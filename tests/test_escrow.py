@@ -241,7 +241,8 @@ def test_what_happened_since_yesterdays_backup_comes_back(
         session.add(rotation)
     backup(lost, safe.keys, trail, OPERATOR, tmp_path / "yesterday.backup")
     with lost.writing() as session:
-        promote(session, session.merge(pending), AT)
+        pending = session.merge(pending)
+        promote(session, pending, AT)
         note_proved(safe, [pending])
     rotate(lost, safe, place, record, "today")
     rotate(lost, safe, place, under_way, "today too")
@@ -260,6 +261,8 @@ def test_what_happened_since_yesterdays_backup_comes_back(
     }
     with database.reading() as session:
         assert session.exec(select(Rotation)).one().state == RotationState.STUCK
+        came_back = session.exec(select(Revision).where(Revision.uid == pending.uid)).one()
+        assert came_back.proved_at == AT
         assert trail.verify(session).problems == ()
 
 

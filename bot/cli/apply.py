@@ -1,0 +1,90 @@
+"""`rekey apply`: show what a world file would change, then change it."""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.console import Json, plain, print_json, say, services
+from bot.cli.door import BAD_INPUT, REFUSED
+from bot.directories.base import Finding, Level
+from bot.organizations import try_connection
+from bot.permissions import cli_operator
+from bot.services import Services
+from bot.world_file import plan as plans
+from bot.world_file.plan import NewDirectory
+from bot.world_file.reading import read_world
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="The world file (YAML).")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Act without asking.")] = False,
+    overwrite_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-credentials", help="Take credentials from the file even where Rekey has rotated them itself."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring organizations, connections, people and the rule up to a world file, all or nothing.
+
+    Shows the plan first. New and changed connections are tried before they are saved; one that does not work yet is
+    saved all the same, and `rekey doctor` goes on about it.
+    """
+    ready = services()
+    world = read_world(file, ready.settings, ready.extra_kinds)
+    shown = plans.preview(ready.database, ready.safe.keys, world, overwrite_credentials=overwrite_credentials)
+    for change in shown.changes:
+        say(plain(change))
+    for note in shown.notes:
+        say(plain(f"! {note}"))
+    if shown.changes:
+        _try(ready, shown.directories)
+        _ask(yes)
+        plans.apply(
+            ready.database,
+            ready.safe.keys,
+            ready.trail,
+            cli_operator(),
+            world,
+            shown,
+            overwrite_credentials=overwrite_credentials,
+        )
+    if as_json:
+        print_json({"applied": bool(shown.changes), "changes": shown.changes, "notes": shown.notes})
+    else:
+        print(f"Done: {len(shown.changes)} changes." if shown.changes else "Nothing to do: all is as the file says.")
+
+
+def _ask(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        say("Nothing was changed. Without a terminal to ask at, `rekey apply` acts only with --yes.")
+        raise typer.Exit(BAD_INPUT)
+    if not typer.confirm("Do this?", err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(REFUSED)
+
+
+def _try(ready: Services, directories: Sequence[NewDirectory]) -> None:
+    """Say what the directories answer to connections that are not saved yet."""
+    if not directories:
+        return
+    say(f"Trying {len(directories)} connection{'s' if len(directories) > 1 else ''} …")
+
+    def one(new: NewDirectory) -> list[Finding]:
+        return try_connection(new.connection, new.secret, ready.settings.directory_networks, ready.extra_kinds)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(one, directories))
+    for new, findings in zip(directories, answers, strict=True):
+        wrong = [finding for finding in findings if finding.level is not Level.OK]
+        for finding in wrong:
+            say(plain(f"! {new.connection.name} of {new.organization}: {finding.what} {finding.mend}".rstrip()))
+        if not wrong:
+            say(plain(f"  {new.connection.name} of {new.organization} works."))

@@ -1,0 +1,59 @@
+"""`rekey sync`: read the directories anew."""
+
+from typing import Any
+
+import typer
+
+from bot.app import scheduler
+from bot.cli.console import Json, OfOrganization, organization_id, plain, print_json, progress, say, services, table
+from bot.cli.door import REFUSED, UNREACHABLE
+from bot.errors import BadInput
+from storage.connections import connections_of
+from storage.lanes import retry_now
+from storage.models import Connection, Task, TaskState
+from storage.tasks import request_sync
+
+
+def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
+    """Read what changed in the directories, and suggest a record for every account.
+
+    Exits 3 when a directory could not be reached; what the others said is kept.
+    """
+    ready = services()
+    with ready.database.writing() as session:
+        home = organization_id(session, organization)
+        found = connections_of(session, "directory", None if home is None else [home])
+        if not found:
+            raise BadInput("There is no directory to read. Name one in the world file and run `rekey apply`.")
+        stopped = {owner.name for owner, _ in found if owner.frozen_at is not None}
+        asked = [connection for owner, connection in found if owner.frozen_at is None]
+        tasks = {request_sync(session, connection).id: connection for connection in asked}
+        retry_now(session, [connection.id for connection in asked])
+    with progress("directories") as told, scheduler(ready) as running:
+        waiting = running.run_syncs(list(tasks), lambda waiting: told(len(tasks) - waiting.open, len(tasks)))
+    with ready.database.reading() as session:
+        ended = [session.get_one(Task, task_id) for task_id in tasks]
+    done = [_document(tasks[task.id], task) for task in ended if task.state == TaskState.DONE]
+    if as_json:
+        print_json(done)
+    else:
+        table([head.upper() for head in _HEADS], [[each[head] for head in _HEADS] for each in done])
+    refused = [task for task in ended if task.state == TaskState.REFUSED]
+    for task in refused:
+        say(plain(f"{tasks[task.id].name}: {task.reason} {task.mend}".rstrip()))
+    for name in sorted(stopped):
+        say(plain(f"{name} is stopped, so its directories were not read. `rekey start` lifts that."))
+    for reason in waiting.reasons:
+        say(plain(reason))
+    if waiting.open:
+        raise typer.Exit(UNREACHABLE)
+    if refused or stopped:
+        raise typer.Exit(REFUSED)
+
+
+_HEADS = ("directory", "accounts", "added", "changed", "removed", "suggested")
+
+
+def _document(connection: Connection, task: Task) -> dict[str, Any]:
+    counts = task.result or {}
+    return {"directory": connection.name, **{head: counts.get(head, 0) for head in _HEADS[1:]}}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain
 from bot.demo.practice_faults import Fault, Hold
 from bot.demo.practice_server import PracticeServer, practice_kind
@@ -64,6 +65,24 @@ def test_a_writer_killed_inside_its_call_leaves_the_old_password_or_the_new_one(
         )
     assert proof.verdict is (Verdict.TAKEN if taken else Verdict.NOT_TAKEN)
     assert domain.holds("alice", NEW if taken else OLD)
+
+
+def test_every_call_is_answered_as_the_domain_itself_would(domain: PracticeDomain, server: PracticeServer) -> None:
+    alice, here = domain.account("alice").object_id, PracticeDirectory(domain)
+    with connected(server) as there:
+        assert there.check() == here.check()
+        ours, theirs = there.accounts(None), here.accounts(None)
+        assert (list(ours.accounts), ours.cursor, ours.complete) == (list(theirs.accounts), theirs.cursor, True)
+        assert there.may_rotate(alice) == here.may_rotate(alice)
+        assert there.works(alice, SecretStr(OLD)) == here.works(alice, SecretStr(OLD))
+        since = there.may_rotate(alice).password_set_at
+        taken_by = there.set_password(alice, SecretStr(NEW))
+        proofs = [each.confirm(alice, SecretStr(NEW), since, taken_by) for each in (there, here)]
+        assert proofs[0] == proofs[1]
+        assert proofs[0].verdict is Verdict.TAKEN
+        domain.locks("alice")
+        there.unlock(alice)
+    assert domain.signs_in("alice", NEW)
 
 
 def test_errors_arrive_with_everything_they_say(domain: PracticeDomain, server: PracticeServer) -> None:

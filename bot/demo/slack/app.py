@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .errors import SlackError
 from .faults import ConnectionDropped
 from .interactions import Interactions
+from .page_api import PageApi
 from .pretend import PretendSlack
 from .web_api import answer
 
@@ -48,6 +49,7 @@ def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
                 Route("/api/{method:path}", web_api, methods=["GET", "POST"]),
                 Route("/response/{app_id}/{token}", response_url, methods=["POST"]),
                 WebSocketRoute("/link/", slack.sockets.serve),
+                *PageApi(slack, interactions).routes(),
             ]
         )
     )

@@ -118,16 +118,27 @@ class Interactions:
         return message
 
     async def act_in_message(
-        self, user_id: str, channel_id: str, ts: str, block_id: str, action_id: str, value: Any = None
+        self,
+        user_id: str,
+        channel_id: str,
+        ts: str,
+        block_id: str,
+        action_id: str,
+        value: Any = None,
+        *,
+        typing: bool = False,
     ) -> None:
-        """Press a button or choose something in a message; sends block_actions unless it is a text input."""
+        """Press a button or choose something in a message; sends block_actions unless it is a silent input.
+
+        `typing` marks a text input's value in the middle of being typed, not yet confirmed with Enter.
+        """
         person, message = self._person(user_id), self.message(user_id, channel_id, ts)
         blocks = [*message.blocks, *(block for one in message.attachments for block in one["blocks"])]
         block, element = _find(blocks, block_id, action_id)
         entered = self.entered_in(user_id, message)
         if element["type"] in SLOTS:
             entered[block_id, action_id] = value
-        if not _dispatches(block, element):
+        if not _dispatches(block, element, typing):
             return
         self.warnings.pop((user_id, ts), None)
         channel = self._slack.workspace.channels[channel_id]
@@ -162,15 +173,17 @@ class Interactions:
                 return view
         raise Impossible("That view is not in front of this person (any more).")
 
-    async def act_in_view(self, user_id: str, view_id: str, block_id: str, action_id: str, value: Any = None) -> None:
-        """Press, choose or type something in a modal or on the Home tab."""
+    async def act_in_view(
+        self, user_id: str, view_id: str, block_id: str, action_id: str, value: Any = None, *, typing: bool = False
+    ) -> None:
+        """Press, choose or type something in a modal or on the Home tab; `typing` as in `act_in_message`."""
         person, view = self._person(user_id), self.view(user_id, view_id)
         block, element = _find(view.blocks, block_id, action_id)
         if element["type"] in SLOTS:
             view.entered[block_id, action_id] = value
             if view.errors.pop(block_id, None) is not None:
                 self._slack.views.touch(view)
-        if not _dispatches(block, element):
+        if not _dispatches(block, element, typing):
             return
         payload = {
             **self._common("block_actions", person, view),
@@ -482,11 +495,14 @@ def _find(blocks: list[dict[str, Any]], block_id: str, action_id: str) -> tuple[
     raise Impossible(f"There is no element {action_id!r} in a block {block_id!r} (any more).")
 
 
-def _dispatches(block: Mapping[str, Any], element: Element) -> bool:
-    """Inputs speak up only if asked to; everything else always does."""
-    if block["type"] == "input":
-        return bool(block.get("dispatch_action"))
-    return element["type"] not in TEXT_INPUTS
+def _dispatches(block: Mapping[str, Any], element: Element, typing: bool) -> bool:
+    """Inputs speak up only if asked to, text inputs at the moments they were asked for; all else always does."""
+    if block["type"] == "input" and not block.get("dispatch_action"):
+        return False
+    if element["type"] not in TEXT_INPUTS:
+        return True
+    moments = element.get("dispatch_action_config", {}).get("trigger_actions_on", ["on_enter_pressed"])
+    return ("on_character_entered" if typing else "on_enter_pressed") in moments
 
 
 def _command_failure(name: str, answer: Answer) -> str:

@@ -1,7 +1,7 @@
 """`check`: what a technician would want to know before trusting this connection, in words, changing nothing."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -29,7 +29,7 @@ def findings(sessions: Sessions) -> list[Finding]:
     """See `Directory.check`."""
     found: list[Finding] = []
     looked_into = False
-    servers = sessions.servers()
+    servers = sessions.settings.servers
     for number, server in enumerate(servers, start=1):
         try:
             session = sessions.open(server)
@@ -84,7 +84,7 @@ def _about_server(session: Session) -> Iterator[Finding]:
         )
 
 
-def _about_domain(session: Session, servers: list[Server]) -> Iterator[Finding]:
+def _about_domain(session: Session, servers: Sequence[Server]) -> Iterator[Finding]:
     yield from _pdc(session, servers)
     yield from _own_account(session)
     yield from _reset_right(session)
@@ -101,7 +101,7 @@ def _about_domain(session: Session, servers: list[Server]) -> Iterator[Finding]:
         )
 
 
-def _pdc(session: Session, servers: list[Server]) -> Iterator[Finding]:
+def _pdc(session: Session, servers: Sequence[Server]) -> Iterator[Finding]:
     owner = session.head.text("fSMORoleOwner") or ""
     if session.is_pdc or not owner:
         return

@@ -37,6 +37,11 @@ _OLDEST = 600.0
 """Seconds after which a connection is made anew: the domain's policy is read with it."""
 _AWAY = 2.0
 """Seconds a controller that could not be reached is not tried again."""
+_LAST = 60.0
+"""Seconds such a controller is asked after the others."""
+_PATIENCE = 10.0
+"""Seconds after which a call tries no further controller: with the limits of one attempt it stays shorter than a lease,
+so that nothing is written when the lane may be somebody else's already."""
 _REFUSED = 60.0
 """Seconds a refused sign-in of the connector is not repeated: repeating it could lock its account."""
 
@@ -101,6 +106,10 @@ class Wire:
             self.connection.request = None
         self.used = time.monotonic()
         return self.connection.result  # type: ignore[no-any-return]
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for each answer from now on."""
+        self.connection.socket.settimeout(seconds)
 
     def fresh(self) -> bool:
         """Still worth using: not idle or old for long, and the other side has not hung up."""
@@ -233,13 +242,27 @@ class Sessions:
         self._refused: tuple[float, SignInRefused] | None = None
 
     def servers(self, first: str | None = None) -> list[Server]:
-        """The controllers in the order to ask them: the one named `first`, then as configured."""
-        return sorted(self.settings.servers, key=lambda server: server.name != first)
+        """The controllers in the order to ask them: the one named `first`, then as configured, those away last."""
+        now = time.monotonic()
+
+        def order(server: Server) -> tuple[bool, bool]:
+            failed = self._away.get(server)
+            return server.name != first, failed is not None and now - failed[0] < _LAST
+
+        return sorted(self.settings.servers, key=order)
+
+    def in_turn(self, first: str | None = None) -> Iterator[Server]:
+        """The same, one by one, for as long as one call may try another."""
+        started = time.monotonic()
+        for server in self.servers(first):
+            if time.monotonic() - started > _PATIENCE:
+                return
+            yield server
 
     def ask(self, question: Callable[[Session], Answer], server: Server | None = None) -> Answer:
         """Put a question that changes nothing to `server`, or to the first controller that answers."""
         failures: list[OutsideError] = []
-        for candidate in [server] if server else self.servers():
+        for candidate in [server] if server else self.in_turn():
             try:
                 return self._ask(question, candidate)
             except (Unreachable, CertificateRefused) as error:
@@ -280,7 +303,7 @@ class Sessions:
     def open_first(self, *, writable: bool = False) -> Session:
         """A session of the caller's own, on the first controller that answers (and takes writes, when asked for)."""
         failures: list[OutsideError] = []
-        for server in self.servers():
+        for server in self.in_turn():
             try:
                 session = self.open(server)
             except (Unreachable, CertificateRefused) as error:
@@ -303,7 +326,10 @@ class Sessions:
 
         `NoAnswer` when the reply is lost, `Unreachable` when nothing was sent.
         """
-        wire = self._borrow(self._wires, server) or self.connect(server)
+        wire = self._borrow(self._wires, server)
+        if wire is None:
+            wire = self.connect(server)
+            wire.be_patient(self.settings.receive_timeout)
         try:
             result = wire.sign_in(name, password)
         except BaseException:
@@ -324,13 +350,17 @@ class Sessions:
             try:
                 result = self._sign_in(wire)
                 if result["result"] == 0:
-                    return _introduced(wire)
-                error = diagnostics.connector_refused(server.name, self.settings.bind_dn, result)
-                if isinstance(error, SignInRefused):
-                    self._refused = (time.monotonic(), error)
-                raise error
-            except BaseException:
+                    session = _introduced(wire)
+                    wire.be_patient(self.settings.receive_timeout)
+                    return session
+                refusal = diagnostics.connector_refused(server.name, self.settings.bind_dn, result)
+                if isinstance(refusal, SignInRefused):
+                    self._refused = (time.monotonic(), refusal)
+                raise refusal
+            except BaseException as error:
                 wire.close()
+                if isinstance(error, Unreachable):
+                    self._away[server] = (time.monotonic(), error)
                 raise
 
     def _sign_in(self, wire: Wire) -> Mapping[str, Any]:
@@ -352,7 +382,7 @@ class Sessions:
             ),
             client_strategy=ldap3.SYNC, authentication=ldap3.ANONYMOUS, auto_bind=ldap3.AUTO_BIND_NONE,
             auto_referrals=False, auto_range=False, check_names=False, raise_exceptions=False,
-            receive_timeout=self.settings.receive_timeout,
+            receive_timeout=self.settings.connect_timeout,
         )  # fmt: skip
         try:
             connection.open(read_server_info=False)

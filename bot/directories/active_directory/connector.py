@@ -17,6 +17,9 @@ from bot.directories.active_directory.standing import is_privileged, standing
 from bot.directories.base import Changes, Finding, Proof, SeenAccount, Standing
 from bot.errors import BadInput, OutsideError
 
+_LISTING = 30.0
+"""Seconds to wait for each page of a listing: a large domain thinks longer, and nothing is written meanwhile."""
+
 
 class ActiveDirectory:
     """One domain, through any of its controllers. `bot.directories.base.Directory` says what each method promises."""
@@ -41,6 +44,7 @@ class ActiveDirectory:
     def accounts(self, since: str | None) -> Changes:
         """See the port."""
         session = self._sessions.open_first()
+        session.wire.be_patient(_LISTING)
         try:
             found = reading.changes(session, since)
         except BaseException:

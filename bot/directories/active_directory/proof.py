@@ -162,11 +162,15 @@ def works(sessions: Sessions, account: str, secret: SecretStr, unproven: int, kn
 
 def _everywhere(sessions: Sessions, account: str, first: str | None, away: list[OutsideError]) -> Iterator[State]:
     """The account as each controller that can be reached sees it; those that cannot are added to `away`."""
-    for server in sessions.servers(first):
+    asked = set()
+    for server in sessions.in_turn(first):
+        asked.add(server)
         try:
             yield sessions.ask(lambda session: state_of(session, account), server)
         except (Unreachable, CertificateRefused) as error:
             away.append(error)
+    for server in set(sessions.settings.servers) - asked:
+        away.append(Unreachable(f"{server.name} was not asked any more: the others took too long.", cause="no-time"))
 
 
 def _moved(state: State, since: datetime | None, *, took_it: bool) -> bool:

@@ -94,9 +94,7 @@ def _touched(session: Session, usn: int, moved: Iterable[str]) -> Iterator[Entry
         shown.add(entry.guid())
         yield entry
     for account in sorted(set(moved) - shown):
-        member = session.read(by_guid(account), accounts.LISTED)
-        if member and member.text("sAMAccountName"):
-            yield member
+        yield from session.find(accounts.SIGN_INS, accounts.LISTED, by_guid(account))
 
 
 def _removed(session: Session, before: _Cursor, count: int, total: str) -> tuple[str, ...] | None:

@@ -33,8 +33,7 @@ class Server(BaseModel):
 class ActiveDirectorySettings(BaseModel):
     """A domain's controllers in the order to try them, the certificate authority they answer to, and who signs in.
 
-    The time limits are seconds: for reaching one controller, and for each of its answers. The longest call stays under
-    a minute with them: a lane's lease is longer than any call.
+    The time limits are seconds: for each step of making a connection, and for each answer over it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

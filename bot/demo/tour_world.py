@@ -32,7 +32,7 @@ from storage.connections import connections_of
 from storage.escrow import read_recovery_key
 from storage.lanes import Waiting
 from storage.matches import MatchRow, match_rows
-from storage.models import Organization, Record, RevisionState, Task
+from storage.models import Organization, Record, RevisionState, Task, TaskState
 from storage.organizations import organizations
 from storage.records import get_record, records_of
 from storage.revisions import find_revisions, open_revision
@@ -96,7 +96,9 @@ class TourWorld:
             return import_records(session, services.safe, organization, vault, rows, self.operator.key)
 
     def syncs(self) -> list[tuple[str, Task]]:
-        """`rekey sync`: each directory with its finished task; one after the other, so that every tour is alike."""
+        """`rekey sync`: each directory with its finished task; one after the other, so that every tour is alike.
+        `RekeyError` when one could not be read.
+        """
         services, done = self.services, []
         with services.database.reading() as session:
             directories = [connection for _organization, connection in connections_of(session, "directory")]
@@ -106,7 +108,10 @@ class TourWorld:
             with app.scheduler(services) as scheduler:
                 scheduler.run_syncs([task_id], lambda _waiting: None)
             with services.database.reading() as session:
-                done.append((connection.name, session.get_one(Task, task_id)))
+                task = session.get_one(Task, task_id)
+            if task.state != TaskState.DONE:
+                raise RekeyError(f"{connection.name} could not be read: {task.reason or 'see the error above'}.")
+            done.append((connection.name, task))
         return done
 
     # ---- matching ------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """`rekey recover`: rebuild what the database lost from the escrow file and the recovery key that was kept offline.
 
 Whether the database is gone, or was restored from yesterday, or nothing is missing: afterwards every revision of the
-escrow file is in it. The escrow file tells in which order revisions were made, and which became current; so the newest
-proved one is current, the one proved before it previous, and the newest of those made later, which a directory may hold
-or not, pending. The others stay readable in the record's history. Doing it twice changes nothing more.
+escrow file is in it, and every revision of the database in the file (which may itself have been lost). The file tells
+in which order revisions were made, and which became current; so the newest proved one is current, the one proved before
+it previous, and the newest of those made later, which a directory may hold or not, pending. The others stay readable in
+the record's history. Doing it twice changes nothing more.
 """
 
 from bisect import bisect_right
@@ -20,18 +21,23 @@ from bot.audit import Trail
 from bot.errors import EscrowProblem
 from bot.permissions import Operator
 from storage.backup import end_open_rotations
-from storage.connections import add_connections, connections_of, name_key
 from storage.database import Database
 from storage.escrow import Damaged, Entry, Escrow, Proved
 from storage.facts import check_fingerprint
-from storage.models import Connection, Organization, Record, Revision, RevisionState
-from storage.names import parse_username
-from storage.organizations import organizations
-from storage.records import new_record
-from storage.recovered import KnownRevision, add_recovered, every_record, every_revision, set_proved, set_states
-from storage.revisions import Safe, place_of
+from storage.models import Revision, RevisionState
+from storage.recovered import (
+    Homes,
+    KnownRevision,
+    add_recovered,
+    every_revision,
+    kept_revisions,
+    set_proved,
+    set_states,
+)
+from storage.revisions import Safe, open_revision, place_of
 
 _IN_FORCE = (RevisionState.CURRENT, RevisionState.PREVIOUS)
+_WHERE = "REKEY_ESCROW_DIR must name the directory of the escrow file, and --key its own recovery.key."
 _REASON = (
     "Revisions of this record came back from the escrow file while its rotation was open. Every password is kept; the "
     "newest proved one is current. Rotating this record by name settles which one the directory holds."
@@ -49,6 +55,8 @@ class Recovered:
     states: int = 0
     """Revisions known before whose state changed."""
     rotations_ended: int = 0
+    escrowed: int = 0
+    """Revisions that only the database had, written to the escrow file."""
     damaged: tuple[str, ...] = ()
 
 
@@ -94,14 +102,16 @@ class Version:
 def recover(
     database: Database, safe: Safe, trail: Trail, operator: Operator, recovery_key: X25519PrivateKey
 ) -> Recovered:
-    """Bring everything in the escrow file back into the database, all or nothing.
+    """Bring everything in the escrow file back into the database, all or nothing, and complete the file.
 
-    Raises `EscrowProblem` when the file cannot be read or nothing in it opens with this key.
+    Raises `EscrowProblem` when the file cannot be read, or nothing in it opens with this key.
     """
     story = _read(safe.escrow, recovery_key)
     with database.writing() as session:
         check_fingerprint(session, safe.keys)
-        homes = _Homes(session, list(story.entries.values()))
+        if not story.entries and not every_revision(session):
+            raise EscrowProblem(f"There is no password in {safe.escrow.path}. Nothing was changed. {_WHERE}")
+        homes = Homes(session, list(story.entries.values()))
         known = every_revision(session)
         new = _missing_revisions(story, homes, known, safe, operator)
         add_recovered(session, new)
@@ -109,6 +119,8 @@ def recover(
         set_states(session, changes)
         set_proved(session, {uid: at for uid, at in story.proved_at.items() if uid in changes})
         touched = _records_of(known, changes) | {revision.record_id for revision in new}
+        missing = [row.uid for row in known if row.uid not in story.entries]
+        kept = _still_kept(session, safe, missing) if safe.escrow.seals_to(recovery_key) else []
         recovered = Recovered(
             organizations=len(homes.new_organizations),
             vaults=len(homes.new_vaults),
@@ -116,8 +128,10 @@ def recover(
             revisions=len(new),
             states=len(changes.keys() - {revision.uid for revision in new}),
             rotations_ended=end_open_rotations(session, _REASON, sorted(touched)),
+            escrowed=len(kept),
             damaged=tuple(story.damaged),
         )
+        safe.escrow.append(kept, carried_over=True)
         if new and not safe.escrow.seals_to(recovery_key):  # new keys were made since: they too must open everything
             safe.escrow.append(_in_order(story), carried_over=True)
         _say_so(session, trail, operator, recovered)
@@ -126,6 +140,8 @@ def recover(
 
 def _read(escrow: Escrow, recovery_key: X25519PrivateKey) -> _Story:
     story = _Story()
+    if escrow.seals_to(recovery_key) and not escrow.path.exists():
+        return story
     for place, line in enumerate(escrow.read(recovery_key)):
         match line:
             case Entry():
@@ -138,95 +154,40 @@ def _read(escrow: Escrow, recovery_key: X25519PrivateKey) -> _Story:
                 story.proved_at.setdefault(line.revision_uid, line.at)
             case Damaged():
                 story.damaged.append(line.why)
-    if not story.entries:
-        why = story.damaged[0] if story.damaged else "It is empty."
-        raise EscrowProblem(f"Nothing in {escrow.path} opens with this recovery key. Nothing was changed. {why}")
+    if story.damaged and not story.entries:
+        raise EscrowProblem(
+            f"Nothing in {escrow.path} opens with this recovery key. Nothing was changed. {story.damaged[0]} {_WHERE}"
+        )
     return story
 
 
-class _Homes:
-    """Where each record of the escrow file belongs: found by uid, else by name, else made."""
+def _still_kept(session: Session, safe: Safe, uids: Sequence[str]) -> list[Entry]:
+    """What the escrow file does not hold (any more), as it would have been written."""
+    return [
+        Entry(
+            organization=kept.organization.name,
+            organization_uid=kept.organization.uid,
+            vault=kept.vault.name,
+            record=kept.record.name,
+            record_uid=kept.record.uid,
+            username=kept.record.username,
+            url=kept.record.url,
+            revision_uid=kept.revision.uid,
+            state=RevisionState.CURRENT if _was_in_force(kept.revision) else kept.revision.state,
+            origin=kept.revision.origin,
+            created_at=kept.revision.created_at,
+            password=open_revision(safe, kept.organization.uid, kept.record.uid, kept.revision),
+        )
+        for kept in kept_revisions(session, uids)
+    ]
 
-    def __init__(self, session: Session, entries: Sequence[Entry]) -> None:
-        self._session = session
-        newest_first = entries[::-1]  # a name that was changed meanwhile counts as it was last
-        newest: dict[str, Entry] = {}
-        for entry in newest_first:
-            newest.setdefault(entry.record_uid, entry)
-        self.organizations = self._find_organizations(newest_first)
-        self._vaults = self._find_vaults(newest_first)
-        self.records = self._find_records(newest)
-        self._owners = {organization.id: organization for organization in self.organizations.values()}
 
-    def owner(self, record: Record) -> Organization:
-        """The organization of a record; its uid is part of what the record's passwords are sealed to."""
-        return self._owners[record.organization_id]
-
-    def _find_organizations(self, entries: Iterable[Entry]) -> dict[str, Organization]:
-        stored = organizations(self._session)
-        by_name = {organization.name_key: organization for organization in stored}
-        found = {organization.uid: organization for organization in stored}
-        self.new_organizations: list[Organization] = []
-        for entry in entries:
-            key, uid = name_key(entry.organization), entry.organization_uid
-            if uid in found:
-                continue
-            if key not in by_name:
-                by_name[key] = Organization(uid=uid, name=entry.organization, name_key=key)
-                self.new_organizations.append(by_name[key])
-            found[uid] = by_name[key]
-        self._session.add_all(self.new_organizations)
-        self._session.flush()
-        return found
-
-    def _find_vaults(self, entries: Iterable[Entry]) -> dict[int, Connection]:
-        """By organization: each has one vault."""
-        found = {row.organization_id: row for _, row in connections_of(self._session, "vault")}
-        self.new_vaults: list[Connection] = []
-        for entry in entries:
-            organization_id = self.organizations[entry.organization_uid].id or 0
-            if organization_id not in found:
-                found[organization_id] = Connection(
-                    organization_id=organization_id,
-                    name=entry.vault,
-                    name_key=name_key(entry.vault),
-                    side="vault",
-                    kind="embedded",
-                )
-                self.new_vaults.append(found[organization_id])
-        add_connections(self._session, self.new_vaults)
-        return found
-
-    def _find_records(self, newest: dict[str, Entry]) -> dict[str, Record]:
-        stored = every_record(self._session)
-        found = {record.uid: record for record in stored}
-        namesakes: dict[tuple[int, str, str], list[Record]] = {}
-        for record in stored:
-            namesakes.setdefault((record.connection_id, record.name_key, record.username_key), []).append(record)
-        self.new_records: list[Record] = []
-        for uid, entry in newest.items():
-            if uid in found:
-                continue
-            organization = self.organizations[entry.organization_uid]
-            vault = self._vaults[organization.id or 0]
-            key = (vault.id or 0, name_key(entry.record), parse_username(entry.username).name)
-            same_name = namesakes.get(key, [])
-            # Its organization was made anew after the loss, so the record of that name was, too. In an organization
-            # that was not lost, a record of the same name is another one.
-            if len(same_name) == 1 and organization.uid != entry.organization_uid:
-                found[uid] = same_name[0]
-                continue
-            found[uid] = new_record(vault.organization_id, key[0], entry.record, entry.username, url=entry.url)
-            found[uid].uid = uid
-            self.new_records.append(found[uid])
-            namesakes.setdefault(key, []).append(found[uid])
-        self._session.add_all(self.new_records)
-        self._session.flush()
-        return found
+def _was_in_force(revision: Revision) -> bool:
+    return revision.state in _IN_FORCE or revision.proved_at is not None
 
 
 def _missing_revisions(
-    story: _Story, homes: _Homes, known: Sequence[KnownRevision], safe: Safe, operator: Operator
+    story: _Story, homes: Homes, known: Sequence[KnownRevision], safe: Safe, operator: Operator
 ) -> list[Revision]:
     have = {revision.uid for revision in known}
     missing = []
@@ -251,10 +212,10 @@ def _missing_revisions(
 
 
 def _changes(
-    story: _Story, homes: _Homes, known: Sequence[KnownRevision], new: Sequence[Revision]
+    story: _Story, homes: Homes, known: Sequence[KnownRevision], new: Sequence[Revision]
 ) -> dict[str, RevisionState]:
     """The states that are not yet as the escrow file has them, by uid."""
-    told = {record.id for record in homes.records.values()}
+    told = {homes.records[entry.record_uid].id for entry in story.entries.values()}
     versions: dict[int | None, list[Version]] = {record_id: [] for record_id in told}
     written = story.places(known)
     for row in known:
@@ -313,6 +274,7 @@ def _say_so(session: Session, trail: Trail, operator: Operator, recovered: Recov
         details={
             "records": recovered.records,
             "revisions": recovered.revisions,
+            "escrowed": recovered.escrowed,
             "damaged_lines": len(recovered.damaged),
             "anchored_line_before": anchor.id if anchor else None,
         },

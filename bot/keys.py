@@ -25,6 +25,8 @@ class MadeKeys:
     """What `keys_init` made and where."""
 
     key_file: Path
+    is_new: bool
+    """Whether the key file was made now; otherwise there was one, and only the escrow directory lacked its key."""
     recovery_key: Path | None
     """The private recovery key, to be moved offline now; None when the escrow directory had its own already."""
     escrow_directory: Path
@@ -32,6 +34,11 @@ class MadeKeys:
     def what_to_do(self) -> str:
         """What a person does next, in sentences."""
         keep = f"The key ring is {self.key_file}. Keep a copy of it apart from the backups."
+        if not self.is_new:
+            keep = (
+                f"The key file {self.key_file} was left as it is. Run `rekey recover --key {self.recovery_key}` once, "
+                "so that the escrow file holds what the database has."
+            )
         if self.recovery_key is None:
             return f"{keep} The escrow directory {self.escrow_directory} keeps the recovery key it had."
         return (
@@ -51,17 +58,18 @@ class RotatedKeys:
 
 
 def keys_init(key_file: Path, escrow_directory: Path) -> MadeKeys:
-    """Make a key ring of one new key, and a recovery key pair unless the escrow directory has one. Never overwrites.
+    """Make what is missing: a key ring of one new key, and a recovery key pair for the escrow directory.
 
-    `KeyProblem` when there is a key file already. Killed half-way, it may simply be run again.
+    Never overwrites one. `KeyProblem` when nothing is missing. Killed half-way, it may simply be run again.
     """
-    if key_file.exists():
+    is_new = not key_file.exists()
+    made_recovery_key = not Escrow(escrow_directory).has_recovery_key()
+    if not is_new and not made_recovery_key:
         raise KeyProblem(
-            f"There is a key file {key_file} already. It was left as it is: without it nothing sealed so far could be "
-            "read. `rekey keys rotate` puts a new key in front of it."
+            f"There is a key file {key_file} already, and a recovery key in {escrow_directory}. Both were left as they "
+            "are: without them nothing sealed so far could be read. `rekey keys rotate` puts a new key in front."
         )
     recovery_path = key_file.with_name("recovery.key")
-    made_recovery_key = not Escrow(escrow_directory).has_recovery_key()
     if made_recovery_key:
         if recovery_path.exists():  # killed before the public half was written
             recovery_key = read_recovery_key(recovery_path)
@@ -69,8 +77,9 @@ def keys_init(key_file: Path, escrow_directory: Path) -> MadeKeys:
             recovery_key = new_recovery_key()
             _write(recovery_path, recovery_key_text(recovery_key).get_secret_value(), over=False)
         put_recovery_public_key(escrow_directory, recovery_key)
-    _write(key_file, new_key_line() + "\n", over=False)
-    return MadeKeys(key_file, recovery_path if made_recovery_key else None, escrow_directory)
+    if is_new:
+        _write(key_file, new_key_line() + "\n", over=False)
+    return MadeKeys(key_file, is_new, recovery_path if made_recovery_key else None, escrow_directory)
 
 
 def keys_rotate(database: Database, trail: Trail, operator: Operator, key_file: Path) -> RotatedKeys:

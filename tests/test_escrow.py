@@ -370,10 +370,27 @@ def test_another_recovery_key_changes_nothing_and_is_said(
         assert every_record(session) == []
 
 
-def test_no_escrow_file_is_an_error_with_a_sentence(database: Database, keys: tuple[Safe, X25519PrivateKey]) -> None:
-    safe, recovery_key = keys
-    with pytest.raises(EscrowProblem, match="REKEY_ESCROW_DIR must name"):
-        recover(database, safe, Trail(safe.keys, safe.escrow.directory), OPERATOR, recovery_key)
+def test_no_escrow_file_is_an_error_with_a_sentence(
+    database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail
+) -> None:
+    for key in (recovery_key, new_recovery_key()):
+        with pytest.raises(EscrowProblem, match="REKEY_ESCROW_DIR must name"):
+            recover(database, safe, trail, OPERATOR, key)
+
+
+def test_a_lost_escrow_file_is_filled_again_from_the_database(
+    lost: Database, database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail
+) -> None:
+    [(place, record, _), _] = stored(lost, safe, "first", "other")
+    for password in ("second", "third"):
+        rotate(lost, safe, place, record, password)
+    pend(lost, safe, place, record, "under way")
+    expected = passwords(lost, safe)
+    safe.escrow.path.unlink()
+    assert recover(lost, safe, trail, OPERATOR, recovery_key) == Recovered(escrowed=5)
+    assert recover(lost, safe, trail, OPERATOR, recovery_key) == Recovered()
+    recover(database, safe, trail, OPERATOR, recovery_key)
+    assert passwords(database, safe) == expected
 
 
 def test_damaged_lines_are_counted_and_the_rest_comes_back(

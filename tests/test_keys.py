@@ -121,6 +121,17 @@ def test_an_escrow_directory_keeps_the_recovery_key_it_has(tmp_path: Path) -> No
     assert not (tmp_path / "recovery.key").exists()
 
 
+def test_a_lost_escrow_directory_gets_a_new_recovery_key_and_the_key_ring_stays(tmp_path: Path) -> None:
+    keys_init(tmp_path / "key", tmp_path / "escrow")
+    (tmp_path / "recovery.key").unlink()  # moved offline, as it should be
+    ring = (tmp_path / "key").read_bytes()
+    made = keys_init(tmp_path / "key", tmp_path / "new escrow")
+    assert (tmp_path / "key").read_bytes() == ring
+    assert made.recovery_key is not None
+    assert "was left as it is. Run `rekey recover" in made.what_to_do()
+    assert Escrow(tmp_path / "new escrow").seals_to(read_recovery_key(made.recovery_key))
+
+
 def test_making_keys_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     keys_init(tmp_path / "key", tmp_path / "escrow")
     (tmp_path / "key").unlink()

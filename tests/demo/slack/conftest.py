@@ -1,14 +1,17 @@
 """A pretend Slack per test, with three people, two channels and an app that may do everything."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.demo.slack.server import RunningSlack
+from tests.real.parts import missing
 
 from . import robot
 
@@ -121,6 +124,20 @@ def world() -> Iterator[World]:
     """A pretend Slack in Socket Mode with nobody connected yet."""
     with RunningSlack(manifest()) as running:
         yield populate(running)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, headless; the test run fails (CI=true) or skips when there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        missing("there is no Chromium on this machine; install it (Debian: apt-get install chromium)")
+    quiet = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+    quiet += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=quiet)
+        yield browser
+        browser.close()
 
 
 Refused = Callable[..., dict[str, Any]]

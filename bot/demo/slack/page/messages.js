@@ -98,7 +98,7 @@ export function composer({ label, commands, onSend }) {
   let offered = [];
   let active = 0;
   const input = h("textarea", { rows: 1, class: "compose-text", placeholder: label, "data-key": `compose-${label}`,
-    aria: { label, autocomplete: "list", controls: listId, expanded: "false" }, role: commands.length ? "combobox" : undefined,
+    aria: commands.length ? { label, autocomplete: "list", controls: listId, expanded: "false" } : { label }, role: commands.length ? "combobox" : undefined,
     oninput: () => { grow(); offer(); }, onkeydown: onKey, onblur: () => setTimeout(hide, 100) });
   const list = h("div", { id: listId, role: "listbox", class: "options commands", hidden: true, aria: { label: "Commands" } });
   const send = h("button", { type: "submit", class: "button primary filled send", aria: { label: "Send" } }, "➤");
@@ -115,7 +115,7 @@ export function composer({ label, commands, onSend }) {
     mark();
   }
   function mark() {
-    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (commands.length) input.setAttribute("aria-expanded", String(!list.hidden));
     [...list.children].forEach((option, at) => { option.classList.toggle("active", at === active); option.setAttribute("aria-selected", String(at === active)); });
     if (list.hidden) input.removeAttribute("aria-activedescendant");
     else input.setAttribute("aria-activedescendant", `${listId}-${active}`);

@@ -4,7 +4,6 @@ After a restore it does one thing more: it compares what each directory says of 
 knows, names those whose password was changed since, and lets the frozen lanes go on.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,10 +11,10 @@ from bot.directories.base import Directory, Finding, Level
 from bot.errors import OutsideError, RekeyError
 from bot.permissions import Operator
 from bot.services import Services
+from storage.backup import ChangedLater, changed_later, thaw
 from storage.connections import connections_of
-from storage.lanes import get_lane, wake
-from storage.matches import MatchRow, match_rows
-from storage.models import Connection, Lane, MatchState, Organization, now
+from storage.lanes import get_lane
+from storage.models import Connection, Lane, Organization, now
 
 _AT_ONCE = 8
 _MOST_NAMED = 100
@@ -135,26 +134,10 @@ def _compare(
     services: Services, operator: Operator, organization: Organization, connection: Connection, directory: Directory
 ) -> list[Finding]:
     """Name the accounts whose password was changed later than this database knows of, then let the lane go on."""
-    with services.database.reading() as session:
-        rows = match_rows(session, connection_id=connection.id, states=[MatchState.APPROVED])
-    by_object = {row.account.object_id: row for row in rows}
-    changed: list[Finding] = []
-    for seen in directory.accounts(None).accounts:
-        row = by_object.pop(seen.object_id, None)
-        known = (row.account.proved_set_at or row.account.password_set_at) if row else None
-        if row is not None and seen.password_set_at != known:
-            changed.append(
-                _changed(row, f"{seen.password_set_at:%Y-%m-%d %H:%M} UTC" if seen.password_set_at else None)
-            )
-    gone = [
-        Finding(Level.PROBLEM, f"{_shown(row)} is gone from {connection.name} since the backup.", "", "account-gone")
-        for row in by_object.values()
-    ]
+    set_times = {seen.object_id: seen.password_set_at for seen in directory.accounts(None).accounts}
     with services.database.writing() as session:
-        lane = get_lane(session, connection.id)
-        lane.frozen_reason = None
-        session.add(lane)
-        wake(session, connection.id)
+        changed = changed_later(session, connection.id, set_times)
+        thaw(session, connection.id)
         services.trail.append(
             session,
             event="lane.thawed",
@@ -162,29 +145,22 @@ def _compare(
             source=operator.source,
             organization=organization,
             subject=f"connection {connection.name}",
-            details={"compared": len(rows), "changed_since": len(changed), "gone_since": len(gone)},
+            details={"compared": len(set_times), "changed_since": [each.account.object_id for each in changed]},
         )
-    compared = f"{len(rows)} matched accounts were compared after the restore; work towards {connection.name} goes on."
-    return [Finding(Level.OK, compared), *_few(changed), *_few(gone)]
+    compared = f"{len(set_times)} accounts were compared after the restore; work towards {connection.name} goes on."
+    found = [Finding(Level.OK, compared), *map(_changed, changed[:_MOST_NAMED])]
+    if len(changed) > _MOST_NAMED:
+        found.append(Finding(Level.PROBLEM, f"So it is for {len(changed) - _MOST_NAMED} more."))
+    return found
 
 
-def _changed(row: MatchRow, at: str | None) -> Finding:
-    when = f"on {at}" if at else "to one that must be changed at the next sign-in"
-    record = row.record.name if row.record else "its record"
+def _changed(change: ChangedLater) -> Finding:
+    account, record = change.account, change.record
+    when = f"on {change.set_at:%Y-%m-%d %H:%M} UTC" if change.set_at else "to one to be changed at the next sign-in"
     return Finding(
         Level.PROBLEM,
-        f"The password of {_shown(row)} was changed {when}, which this database knows nothing of: what the vault holds "
-        f"for {record} may not be what signs in.",
-        f'`rekey rotate --record "{record}"` gives it a new one; `rekey recover` helps if the escrow file is newer.',
+        f"The password of {account.domain}\\{account.username} was changed {when}, which this database knows nothing "
+        f"of: what the vault holds for {record.name} may not be what signs in.",
+        f'`rekey rotate --record "{record.name}"` gives it a new one; `rekey recover` helps if the escrow is newer.',
         "changed-since-backup",
     )
-
-
-def _few(findings: Sequence[Finding]) -> list[Finding]:
-    more = len(findings) - _MOST_NAMED
-    rest = [Finding(Level.PROBLEM, f"So it is for {more} more.", "", findings[0].cause)] if more > 0 else []
-    return [*findings[:_MOST_NAMED], *rest]
-
-
-def _shown(row: MatchRow) -> str:
-    return f"{row.account.domain}\\{row.account.username}"

@@ -1,21 +1,21 @@
 """A Rekey to run commands of."""
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
+from bot.settings import Settings
 from tests.cli.program import Program
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting from outside, and the log as it was before."""
-    for name in [name for name in os.environ if name.startswith("REKEY_")]:
-        monkeypatch.delenv(name)
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"REKEY_{field.upper()}", raising=False)
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield

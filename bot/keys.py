@@ -88,10 +88,10 @@ def keys_rotate(database: Database, trail: Trail, operator: Operator, key_file: 
     Earlier keys stay in the file: they verify the audit trail, and open what an earlier backup holds. Killed half-way,
     everything opens as before, and running it again finishes (with yet another key).
     """
-    before = KeyRing.load(key_file)
-    with database.writing() as session:
-        check_fingerprint(session, before)
-    _write(key_file, new_key_line() + "\n" + key_file.read_text(encoding="ascii"), over=True)
+    with database.writing() as session:  # one at a time: the line somebody else puts in front must not be lost
+        check_fingerprint(session, KeyRing.load(key_file))
+        _write(key_file, new_key_line() + "\n" + key_file.read_text(encoding="ascii"), over=True)
+        check_fingerprint(session, KeyRing.load(key_file))
     return _rewrap(database, KeyRing.load(key_file), trail, operator)
 
 

@@ -149,7 +149,7 @@ class KeyRing:
         if self._path is not None:
             try:
                 stamp = _stamp(os.stat(self._path))
-            except FileNotFoundError:
+            except OSError:
                 return self._ring  # taken away while running: what was loaded goes on, the next start asks for it
             if stamp != self._ring.stamp:
                 self._ring = _read(self._path)

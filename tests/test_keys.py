@@ -208,6 +208,27 @@ def test_kill_9_while_keys_rotate_loses_nothing_and_it_can_be_run_again(
     everything_opens(database, KeyRing.load(tmp_path / "key"), expected, safe)
 
 
+def test_two_people_rotating_keys_at_once_lose_no_key(
+    database: Database, safe: Safe, trail: Trail, tmp_path: Path
+) -> None:
+    expected = seal_things(database, safe, 5)
+    url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    command = [sys.executable, "-c", ROTATE, url, str(tmp_path)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for child in children:
+        assert child.stdout is not None
+        assert [child.stdout.readline() for _ in range(4)] == ["rotated\n"] * 4
+    for child in children:
+        child.kill()
+        child.communicate()
+    keys = KeyRing.load(tmp_path / "key")
+    assert len(keys.key_ids) >= 9
+    everything_opens(database, keys, expected, safe)
+    with database.reading() as session:
+        assert trail.verify(session).problems == ()
+        assert known_fingerprints(session).keys() <= set(keys.key_ids)
+
+
 def test_a_broken_value_is_left_and_named_and_the_others_are_wrapped(
     database: Database, safe: Safe, trail: Trail, tmp_path: Path
 ) -> None:

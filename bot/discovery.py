@@ -30,10 +30,10 @@ from storage.accounts import (
     mark_removed,
     present_object_ids,
 )
-from storage.connections import get_connection
+from storage.connections import connections_of, get_connection
 from storage.database import Database
-from storage.matches import approved_matches, forget_undecided, match_counts
-from storage.models import Connection, MatchState, Organization, now
+from storage.matches import approved_matches, count_suggested, forget_undecided
+from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.portions import PORTION
 from storage.revisions import Safe
@@ -99,7 +99,7 @@ def sync(database: Database, trail: Trail, connection_id: int, directory: Direct
             added=added,
             changed=changed,
             removed=removed,
-            suggested=match_counts(session, connection.organization_id, connection_id)[MatchState.SUGGESTED],
+            suggested=_count_suggested(session, connection),
             notes=notes,
         )
         _tell(session, trail, connection, result, complete=changes.complete)
@@ -232,6 +232,12 @@ def _remove(session: Session, connection: Connection, object_ids: set[str]) -> t
         f"{row.record.name if row.record else 'a record'} is kept, but it cannot be rotated: reopen or ignore it."
         for row in approved_matches(session, removed)
     )
+
+
+def _count_suggested(session: Session, connection: Connection) -> int:
+    """Of the only directory's accounts without looking at the accounts: an index knows."""
+    only = len(connections_of(session, "directory", [connection.organization_id])) == 1
+    return count_suggested(session, connection.organization_id, None if only else connection.id)
 
 
 def _tell(session: Session, trail: Trail, connection: Connection, result: SyncResult, *, complete: bool) -> None:

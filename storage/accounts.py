@@ -1,9 +1,10 @@
 """Queries on accounts: what the directories listed, and what of it matching needs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import sqlalchemy as sql
 from sqlalchemy import func, insert, true, update
 from sqlmodel import Session, col, or_, select
 
@@ -17,7 +18,6 @@ class SignInRow(NamedTuple):
 
     id: int
     connection_id: int
-    username: str
     username_key: str
     upn_key: str | None
     mail_key: str | None
@@ -109,9 +109,20 @@ def accounts_of(session: Session, organization_id: int) -> list[Account]:
     return list(session.exec(statement.order_by(col(Account.id))))
 
 
-def sign_ins(session: Session, organization_id: int) -> list[SignInRow]:
+def shown_names(session: Session, account_ids: Collection[int]) -> dict[int, str]:
+    """`DOMAIN\\username` of each of these accounts, gone ones included."""
+    columns = (col(Account.id), col(Account.domain), col(Account.username))
+    return {
+        account_id: f"{domain}\\{username}"
+        for portion in portions(list(account_ids))
+        for account_id, domain, username in session.execute(sql.select(*columns).where(col(Account.id).in_(portion)))
+    }
+
+
+def sign_ins(session: Session, organization_id: int) -> Iterator[SignInRow]:
     """What matching needs of all the organization's accounts."""
-    return [SignInRow(*row) for row in session.execute(_sign_ins(organization_id))]
+    for row in session.execute(_sign_ins(organization_id)):
+        yield SignInRow(*row)
 
 
 def sign_ins_named(session: Session, organization_id: int, names: Collection[str]) -> list[SignInRow]:

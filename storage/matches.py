@@ -96,13 +96,23 @@ def match_ids(session: Session, organization_id: int, state: MatchState) -> list
     return list(session.exec(wanted.order_by(col(Match.id))))
 
 
-def match_counts(session: Session, organization_id: int, connection_id: int | None = None) -> dict[MatchState, int]:
-    """How many of an organization's (or one directory's) accounts stand where; every state is there."""
-    counted = select(Match.state, func.count()).where(Match.organization_id == organization_id)
+def count_suggested(session: Session, organization_id: int, connection_id: int | None = None) -> int:
+    """How many accounts of an organization, or of one of its directories, have a suggestion that waits."""
+    counted = (
+        select(func.count())
+        .select_from(Match)
+        .where(Match.organization_id == organization_id, Match.state == MatchState.SUGGESTED)
+    )
     if connection_id is not None:
         counted = counted.join(Account, col(Account.id) == col(Match.account_id)).where(
             Account.connection_id == connection_id
         )
+    return session.exec(counted).one()
+
+
+def match_counts(session: Session, organization_id: int) -> dict[MatchState, int]:
+    """How many of an organization's accounts stand where; every state is there."""
+    counted = select(Match.state, func.count()).where(Match.organization_id == organization_id)
     counts = dict.fromkeys(MatchState, 0)
     counts.update((MatchState(state), count) for state, count in session.exec(counted.group_by(Match.state)))
     return counts

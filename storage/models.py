@@ -190,6 +190,12 @@ class Account(SQLModel, table=True):
         Index("ix_accounts_username", "organization_id", "username_key"),
         Index("ix_accounts_upn", "organization_id", "upn_key"),
         Index("ix_accounts_mail", "organization_id", "mail_key"),
+        Index(
+            "ix_accounts_present",
+            "connection_id",
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
     )
 
     id: int = Field(default=None, primary_key=True)  # None until flushed

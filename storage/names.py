@@ -2,8 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from bot.errors import RowNotFound
 
@@ -22,8 +21,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(map(_fold_letter, unicodedata.normalize("NFC", text))))
 
 
-@dataclass(frozen=True, slots=True)
-class Username:
+class Username(NamedTuple):
     """A username as people write it down: `jane`, `CORP\\jane`, `jane@corp.example`; every part folded."""
 
     whole: str

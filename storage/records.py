@@ -1,6 +1,6 @@
 """Queries on password records: everything of a vault's entries but their passwords."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, or_, select
@@ -86,9 +86,10 @@ def new_record(
     )
 
 
-def entries(session: Session, organization_id: int) -> list[EntryRow]:
+def entries(session: Session, organization_id: int) -> Iterator[EntryRow]:
     """What matching needs of all the organization's records."""
-    return [EntryRow(*row) for row in session.execute(_entries(organization_id))]
+    for row in session.execute(_entries(organization_id)):
+        yield EntryRow(*row)
 
 
 def entries_named(session: Session, organization_id: int, names: Collection[str]) -> list[EntryRow]:

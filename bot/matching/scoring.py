@@ -13,8 +13,7 @@ who finds the closest records ranked.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -25,23 +24,25 @@ from rapidfuzz import fuzz, process
 from storage.models import MatchState
 from storage.names import Username, fold
 
-_MICROSOFT_SIGN_IN = (
-    "login.microsoft.com",
-    "login.windows.net",
-    "microsoftonline.com",
-    "microsoftonline.us",
-    "microsoftonline.cn",
-    "office.com",
-    "office365.com",
-    "microsoft365.com",
-    "cloud.microsoft",
-    "portal.azure.com",
-    "entra.microsoft.com",
-    "admin.microsoft.com",
-    "myaccount.microsoft.com",
-    "myapps.microsoft.com",
-    "mysignins.microsoft.com",
-    "teams.microsoft.com",
+_MICROSOFT_SIGN_IN = frozenset(
+    {
+        "login.microsoft.com",
+        "login.windows.net",
+        "microsoftonline.com",
+        "microsoftonline.us",
+        "microsoftonline.cn",
+        "office.com",
+        "office365.com",
+        "microsoft365.com",
+        "cloud.microsoft",
+        "portal.azure.com",
+        "entra.microsoft.com",
+        "admin.microsoft.com",
+        "myaccount.microsoft.com",
+        "myapps.microsoft.com",
+        "mysignins.microsoft.com",
+        "teams.microsoft.com",
+    }
 )
 """Where people sign in with their work account; anything beneath these counts too."""
 
@@ -61,8 +62,7 @@ _PUBLIC_MAIL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SignIn:
+class SignIn(NamedTuple):
     """What scoring needs of an account; every text folded by `storage.names.fold`."""
 
     id: int
@@ -77,8 +77,7 @@ class SignIn:
         return {_bare(text) for text in (self.username, self.upn, self.mail) if text}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What scoring needs of a record."""
 
     id: int
@@ -152,7 +151,7 @@ def decide(
     return verdicts
 
 
-def elsewhere(url: str | None, category: str | None, own_domains: Collection[str]) -> str:
+def elsewhere(url: str | None, category: str | None, own_domains: frozenset[str]) -> str:
     """Why a record with this URL and category is nobody's exact one, in a sentence; empty when it may be.
 
     The URL is fine when there is none, when its host is one of the organization's own domains or lies beneath one, when
@@ -166,7 +165,7 @@ def elsewhere(url: str | None, category: str | None, own_domains: Collection[str
     scheme, host = _address(url.strip())
     if not host:
         return "Its URL cannot be read, so it may be some other site's."
-    if any(_beneath(host, domain) for domain in (*own_domains, *_MICROSOFT_SIGN_IN)):
+    if any(zone in own_domains or zone in _MICROSOFT_SIGN_IN for zone in _zones(host)):
         return ""
     if scheme in _DIRECTORY_SCHEMES and _is_near(host):
         return ""
@@ -213,8 +212,11 @@ def _address(url: str) -> tuple[str, str]:
     return parts.scheme.lower(), "" if re.search(r"\s", host) else host.rstrip(".")
 
 
-def _beneath(host: str, domain: str) -> bool:
-    return host == domain or (domain != "" and host.endswith("." + domain))
+def _zones(host: str) -> Iterator[str]:
+    """The host and every domain it lies beneath."""
+    while host:
+        yield host
+        host = host.partition(".")[2]
 
 
 def _is_near(host: str) -> bool:

@@ -5,18 +5,19 @@ account, a record or a decision nearby changed, so that what is shown as exact i
 written in sets: the same statements for three accounts and for a hundred thousand.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from sqlmodel import Session
 
 from bot.matching.scoring import Entry, SignIn, claims, decide, elsewhere, ranked
-from storage.accounts import SignInRow, sign_ins, sign_ins_named
+from storage.accounts import SignInRow, shown_names, sign_ins, sign_ins_named
 from storage.connections import connections_of
 from storage.matches import UNDECIDED, Finding, MatchRow, Standing, holders, standings, standings_of, store_findings
 from storage.models import MatchState, Record
 from storage.names import fold, parse_username
-from storage.records import EntryRow, entries, entries_named
+from storage.records import EntryRow, entries, entries_named, get_records
 
 _MANY = 5000
 """With more names than this, reading everything once is quicker than looking each up."""
@@ -39,12 +40,11 @@ class Candidate:
 class _View:
     """Some accounts, every record near them, everybody else near those records, and where all of them stand."""
 
-    accounts: dict[int, SignInRow]
     sign_ins: list[SignIn]
-    rows: dict[int, EntryRow]
     entries: list[Entry]
     standings: dict[int, Standing]
-    asked: Collection[int]
+    asked: set[int] | None
+    """The accounts the view is complete for; None is all of them."""
 
     def claimants(self) -> list[SignIn]:
         """Accounts nobody has decided on: only they claim what is theirs by name."""
@@ -72,9 +72,8 @@ def suggest(session: Session, organization_id: int, names: Collection[str] | Non
     view = _view(session, organization_id, names)
     verdicts = decide(view.claimants(), view.entries, view.holders().keys())
     findings = []
-    for account_id in view.asked:
-        verdict = verdicts.get(account_id)
-        if verdict is None:
+    for account_id, verdict in verdicts.items():
+        if view.asked is not None and account_id not in view.asked:
             continue
         before = view.standings.get(account_id)
         if before is None or (before.record_id, before.state) != (verdict.record_id, verdict.state):
@@ -103,16 +102,23 @@ def candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Can
         if not names:
             continue
         view = _view(session, organization_id, names)
-        claimed = claims(view.claimants(), view.entries)
-        others: dict[int, set[int]] = {}
+        held, claimed = view.holders(), claims(view.claimants(), view.entries)
+        claimants: dict[int, list[int]] = {}
         for account_id, record_ids in claimed.items():
             for record_id in record_ids:
-                others.setdefault(record_id, set()).add(account_id)
-        held = view.holders()
+                claimants.setdefault(record_id, []).append(account_id)
+        wanted = {record_id for row in mine for record_id in claimed.get(row.account.id, [])}
+        records = get_records(session, wanted)
+        people = {each for record_id in wanted for each in (*held.get(record_id, []), *claimants[record_id])}
+        shown = shown_names(session, people)
         for row in mine:
             for record_id in claimed.get(row.account.id, []):
-                note = _note(view, held.get(record_id, []), others[record_id] - {row.account.id})
-                found[row.match.id].append(_candidate(view.rows[record_id], 100, note))
+                holders_shown = ", ".join(sorted(shown[each] for each in held.get(record_id, [])))
+                others = ", ".join(sorted(shown[each] for each in claimants[record_id] if each != row.account.id))
+                note = f"{others} may claim it too." if others else ""
+                note = f"Approved for {holders_shown} already." if holders_shown else note
+                record = records[record_id]
+                found[row.match.id].append(Candidate(record_id, record.name, record.username, 100, note))
     return found
 
 
@@ -122,14 +128,14 @@ def search(session: Session, row: MatchRow, text: str = "", limit: int = 10) -> 
     Each says whose it is already, or why it is not the account's exact record.
     """
     account = row.account
-    known = {entry.id: entry for entry in map(EntryRow._make, entries(session, row.organization.id))}
+    known = {entry.id: entry for entry in entries(session, row.organization.id)}
     texts = (
         [text]
         if text.strip()
         else [account.username, account.upn or "", account.mail or "", account.display_name or ""]
     )
     hits = ranked(texts, ((entry.id, entry.name, entry.username) for entry in known.values()), limit)
-    own = frozenset().union(*_domains(session, row.organization.id).values())
+    own = frozenset[str]().union(*_domains(session, row.organization.id).values())
     held = {
         each.record_id for each in holders(session, [hit.record_id for hit in hits]) if each.account_id != account.id
     }
@@ -139,39 +145,39 @@ def search(session: Session, row: MatchRow, text: str = "", limit: int = 10) -> 
         note = (
             "Approved for another account already." if entry.id in held else elsewhere(entry.url, entry.category, own)
         )
-        found.append(_candidate(entry, hit.score, note))
+        found.append(Candidate(entry.id, entry.name, entry.username, hit.score, note))
     return found
 
 
 def _view(session: Session, organization_id: int, names: Collection[str] | None) -> _View:
     domains = _domains(session, organization_id)
+    own = frozenset[str]().union(*domains.values())
+    accounts: Iterable[SignInRow]
+    records: Iterable[EntryRow]
+    stands: Iterable[Standing]
     if names is None or len(names) > _MANY:
         accounts, records = sign_ins(session, organization_id), entries(session, organization_id)
-        stands, asked = standings(session, organization_id), [account.id for account in accounts]
+        stands, asked = standings(session, organization_id), None
     else:
         near = entries_named(session, organization_id, names)
         changed = sign_ins_named(session, organization_id, {*names, *map(_whole, near)})
-        asked = [account.id for account in changed]
+        asked = {account.id for account in changed}
         theirs = {name for each in changed for name in names_of(each.username_key, each.upn_key, each.mail_key)}
         records = entries_named(session, organization_id, theirs)
         claimed = {entry.username_key for entry in records} | set(map(_whole, records))
-        accounts = list(
-            {row.id: row for row in (*changed, *sign_ins_named(session, organization_id, claimed))}.values()
-        )
+        others = sign_ins_named(session, organization_id, claimed)
+        accounts = {row.id: row for row in (*changed, *others)}.values()
         stands = standings_of(session, [row.id for row in accounts], [entry.id for entry in records])
-    own = frozenset().union(*domains.values())
-    cached: dict[tuple[int, str], frozenset[str]] = {}
-    for row in accounts:
-        key = (row.connection_id, row.domain)
-        if key not in cached:
-            cached[key] = domains.get(row.connection_id, frozenset()) | {fold(row.domain)} - {""}
+
+    @cache
+    def qualifiers(connection_id: int, domain: str) -> frozenset[str]:
+        return domains.get(connection_id, frozenset()) | {fold(domain)} - {""}
+
     return _View(
-        accounts={row.id: row for row in accounts},
         sign_ins=[
-            SignIn(row.id, row.username_key, row.upn_key, row.mail_key, cached[row.connection_id, row.domain])
+            SignIn(row.id, row.username_key, row.upn_key, row.mail_key, qualifiers(row.connection_id, row.domain))
             for row in accounts
         ],
-        rows={entry.id: entry for entry in records},
         entries=[
             Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
             for entry in records
@@ -192,18 +198,3 @@ def _names(row: MatchRow) -> set[str]:
 
 def _whole(entry: EntryRow) -> str:
     return fold(entry.username)
-
-
-def _candidate(entry: EntryRow, score: float, note: str) -> Candidate:
-    return Candidate(entry.id, entry.name, entry.username, score, note)
-
-
-def _note(view: _View, holders: Collection[int], others: Collection[int]) -> str:
-    if holders:
-        return f"Approved for {_shown(view, holders)} already."
-    return f"{_shown(view, others)} may claim it too." if others else ""
-
-
-def _shown(view: _View, account_ids: Collection[int]) -> str:
-    rows = [view.accounts[account_id] for account_id in sorted(account_ids) if account_id in view.accounts]
-    return ", ".join(f"{row.domain}\\{row.username}" for row in rows) or "another account"

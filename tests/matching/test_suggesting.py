@@ -119,7 +119,7 @@ def test_looking_only_at_what_changed_finds_what_looking_at_everything_finds(wor
                 session.flush()
                 touched = {parse_username(change[0]).name}
             suggest(session, world.organization.id, touched)
-        stood = standings(session, world.organization.id)
+        stood = list(standings(session, world.organization.id))
         assert suggest(session, world.organization.id) == 0, stood
 
 

@@ -131,6 +131,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('accounts', schema=None) as batch_op:
         batch_op.create_index('ix_accounts_mail', ['organization_id', 'mail_key'], unique=False)
+        batch_op.create_index('ix_accounts_present', ['connection_id'], unique=False, sqlite_where=sa.text('removed_at IS NULL'), postgresql_where=sa.text('removed_at IS NULL'))
         batch_op.create_index('ix_accounts_upn', ['organization_id', 'upn_key'], unique=False)
         batch_op.create_index('ix_accounts_username', ['organization_id', 'username_key'], unique=False)
 

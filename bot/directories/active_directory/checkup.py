@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from bot.directories.active_directory import accounts, policy, rights
-from bot.directories.active_directory.connection import Session, Sessions
 from bot.directories.active_directory.diagnostics import RESET_RIGHT
 from bot.directories.active_directory.entries import Entry
 from bot.directories.active_directory.privileged import Privileged, privileged_accounts
+from bot.directories.active_directory.session import Session
+from bot.directories.active_directory.sessions import Sessions
 from bot.directories.active_directory.settings import Server
 from bot.directories.base import Finding, Level
 from bot.errors import OutsideError, SignInRefused
@@ -50,12 +51,12 @@ def findings(sessions: Sessions) -> list[Finding]:
         except OutsideError as error:
             found.append(Finding.problem(error))
         finally:
-            session.wire.close()
+            session.close()
     return found
 
 
 def _about_server(session: Session) -> Iterator[Finding]:
-    certificate = session.wire.connection.socket.getpeercert()
+    certificate = session.wire.certificate()
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
     what = f"{session.name} proved who it is (its certificate holds until {until:%-d %B %Y}) and let us sign in."
     yield Finding(Level.OK, what)

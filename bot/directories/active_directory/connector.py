@@ -10,8 +10,9 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from bot.directories.active_directory import checkup, diagnostics, proof, reading
-from bot.directories.active_directory.connection import Session, Sessions
 from bot.directories.active_directory.entries import by_guid
+from bot.directories.active_directory.session import Session
+from bot.directories.active_directory.sessions import Sessions
 from bot.directories.active_directory.settings import ActiveDirectorySettings
 from bot.directories.active_directory.standing import is_privileged, standing
 from bot.directories.base import Changes, Finding, Proof, SeenAccount, Standing
@@ -48,7 +49,7 @@ class ActiveDirectory:
         try:
             found = reading.changes(session, since)
         except BaseException:
-            session.wire.close()
+            session.close()
             raise
         return dataclasses.replace(found, accounts=_then_hang_up(session, found))
 
@@ -87,7 +88,7 @@ class ActiveDirectory:
         """One replaced value; returns the server that took it. From here on nothing fails over."""
         session = self._sessions.writer()
         try:
-            result = session.modify(by_guid(account), {attribute: [value]})
+            result = session.wire.replace(by_guid(account), attribute, value)
         except BaseException:
             self._sessions.drop_writer()
             raise
@@ -110,7 +111,7 @@ def _then_hang_up(session: Session, found: Changes) -> Iterator[SeenAccount]:
     try:
         yield from found.accounts
     finally:
-        session.wire.close()
+        session.close()
 
 
 def _never_empty(secret: SecretStr) -> None:

@@ -7,8 +7,8 @@ seen one, a strict one is assumed, and said. Attribute meanings: MS-SAMR 3.1.1.5
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.directories.active_directory.connection import Session
 from bot.directories.active_directory.entries import Entry
+from bot.directories.active_directory.session import Session
 from bot.passwords import PasswordPolicy, name_parts
 
 COMPLEXITY = 0x1

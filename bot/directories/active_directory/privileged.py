@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from ldap3.utils.conv import escape_filter_chars
 
 from bot.directories.active_directory import accounts
-from bot.directories.active_directory.connection import Session
 from bot.directories.active_directory.entries import Entry, rid
+from bot.directories.active_directory.session import Session
 
 _AT_ONCE = 50
 """Group names in one filter."""

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from bot.directories.active_directory import accounts, diagnostics, policy
-from bot.directories.active_directory.connection import Session, Sessions
 from bot.directories.active_directory.diagnostics import DISPROVES, PROVES, SignIn
 from bot.directories.active_directory.entries import Entry, by_guid, rid, sid_text
 from bot.directories.active_directory.policy import Rules
+from bot.directories.active_directory.session import Session
+from bot.directories.active_directory.sessions import Sessions
 from bot.directories.active_directory.settings import Server
 from bot.directories.base import Proof, Verdict
 from bot.errors import CertificateRefused, OutsideError, Unreachable

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ldap3.utils.conv import escape_filter_chars
 
 from bot.directories.active_directory import accounts
-from bot.directories.active_directory.connection import Session
 from bot.directories.active_directory.entries import Entry, by_guid
 from bot.directories.active_directory.privileged import privileged_accounts
+from bot.directories.active_directory.session import Session
 from bot.directories.base import Changes, SeenAccount
 
 SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
@@ -139,7 +139,7 @@ def _domain_names(session: Session) -> tuple[str, ...]:
 
 def _usn(session: Session) -> int:
     root = session.read("", ("highestCommittedUSN",))
-    return root.integer("highestCommittedUSN") if root else session.usn
+    return root.integer("highestCommittedUSN") if root else 0
 
 
 def _invocation(session: Session) -> str:

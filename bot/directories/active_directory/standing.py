@@ -1,8 +1,8 @@
 """What holds for one account right now, read in one search."""
 
 from bot.directories.active_directory import accounts, diagnostics, policy, proof
-from bot.directories.active_directory.connection import Session
 from bot.directories.active_directory.entries import Entry, by_guid, rid, sid_text
+from bot.directories.active_directory.session import Session
 from bot.directories.base import Standing
 from storage.models import Status
 

@@ -7,10 +7,12 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from bot.directories.active_directory import ActiveDirectory, ActiveDirectorySettings, Server, checkup, connection
-from bot.directories.active_directory.connection import Session, Sessions, Wire
+from bot.directories.active_directory import ActiveDirectory, ActiveDirectorySettings, Server, checkup, sessions
 from bot.directories.active_directory.entries import by_guid
 from bot.directories.active_directory.rights import DACL, RESET_PASSWORD, may_reset
+from bot.directories.active_directory.session import Session, introduce
+from bot.directories.active_directory.sessions import Sessions
+from bot.directories.active_directory.wire import Wire
 from bot.directories.base import Finding, Level
 from bot.errors import RightMissing
 from tests.directories.active_directory.conftest import Connect
@@ -102,7 +104,7 @@ def judged(domain: Domain, account: Account) -> bool | None:
         (entry,) = session.find("(objectClass=user)", ("nTSecurityDescriptor",), by_guid(str(account.guid)), (DACL,))
         return may_reset(entry, session.tokens)
     finally:
-        session.wire.close()
+        session.close()
 
 
 def test_a_password_of_ours_that_expires_soon_is_said_beforehand(corp: Domain, connect: Connect) -> None:
@@ -125,13 +127,13 @@ def test_a_certificate_that_ends_soon_is_said_beforehand(private_domain: Domain,
 def test_a_clock_that_is_off_is_said_and_by_how_much(
     monkeypatch: pytest.MonkeyPatch, staff: ActiveDirectory, skew: timedelta, said: str
 ) -> None:
-    real = connection._introduced
+    real = introduce
 
     def introduced(wire: Wire) -> Session:
         session = real(wire)
         return dataclasses.replace(session, said_at=session.said_at + skew)
 
-    monkeypatch.setattr(connection, "_introduced", introduced)
+    monkeypatch.setattr(sessions, "introduce", introduced)
     found = by_cause(staff)["clock"]
     assert found.level is Level.WARNING
     assert "minutes " + said in found.what
@@ -146,7 +148,7 @@ def test_the_controller_that_hears_of_changes_first_should_be_listed(corp: Domai
         assert (found.cause, corp.tls_name in found.what) == ("pdc-not-listed", True)
         assert not list(checkup._pdc(elsewhere, [Server(host=corp.host, tls_name=corp.tls_name.upper())]))
     finally:
-        session.wire.close()
+        session.close()
 
 
 @pytest.mark.parametrize("bind", ["dn", "netbios", "upn"])

@@ -7,8 +7,8 @@ import pytest
 
 from bot.directories.active_directory import ActiveDirectory
 from bot.directories.active_directory.accounts import guard_of, is_privileged_group, unit_of
-from bot.directories.active_directory.connection import PAGE
 from bot.directories.active_directory.entries import Entry, by_guid
+from bot.directories.active_directory.wire import PAGE
 from bot.directories.base import Changes, SeenAccount
 from storage.models import Status, Tier
 from tests.directories.active_directory.conftest import Connect

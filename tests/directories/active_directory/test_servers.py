@@ -7,8 +7,9 @@ from contextlib import ExitStack
 import pytest
 from pydantic import SecretStr
 
-from bot.directories.active_directory import ActiveDirectory, connection
-from bot.directories.active_directory.connection import Session, Wire
+from bot.directories.active_directory import ActiveDirectory, sessions
+from bot.directories.active_directory.session import Session, introduce
+from bot.directories.active_directory.wire import Wire
 from bot.directories.base import Level, Verdict
 from bot.errors import CertificateRefused, NoAnswer, Refused, SignInRefused
 from tests.directories.active_directory.conftest import Connect
@@ -127,15 +128,15 @@ def test_a_server_that_cannot_prove_who_it_is_is_passed_over_and_reported(
 def test_a_read_only_controller_is_read_from_but_never_written_to(
     monkeypatch: pytest.MonkeyPatch, pair: ActiveDirectory, account: Account, wires: tuple[Proxy, Proxy]
 ) -> None:
-    real = connection._introduced  # Samba cannot be a read-only controller without a second one
+    real = introduce  # Samba cannot be a read-only controller without a second one
 
     def introduced(wire: Wire) -> Session:
         return dataclasses.replace(real(wire), read_only=wire.server.port == wires[0].port)
 
-    monkeypatch.setattr(connection, "_introduced", introduced)
+    monkeypatch.setattr(sessions, "introduce", introduced)
     assert str(wires[1].port) in pair.set_password(str(account.guid), OURS)
     assert any(finding.cause == "read-only-server" for finding in pair.check())
-    monkeypatch.setattr(connection, "_introduced", lambda wire: dataclasses.replace(real(wire), read_only=True))
+    monkeypatch.setattr(sessions, "introduce", lambda wire: dataclasses.replace(real(wire), read_only=True))
     wires[1].cut()
     with pytest.raises(Refused) as caught:
         pair.set_password(str(account.guid), OURS)

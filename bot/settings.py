@@ -47,7 +47,12 @@ class Settings(BaseSettings):
     """What this process was told. Paths are absolute; relative ones start at the folder it was started in."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        validate_default=True,
+        env_ignore_empty=True,
     )
 
     database_url: SecretStr = SecretStr("sqlite:///rekey.db")

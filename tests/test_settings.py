@@ -72,6 +72,15 @@ def test_a_misspelt_name_is_refused_with_the_right_one_and_a_strangers_name_is_l
         load()
 
 
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.setenv(f"REKEY_{field.upper()}", "")
+    settings = load()
+    assert settings.master_key is None
+    assert settings.secrets_dir is None
+    assert settings.key_file == tmp_path / "rekey.key"
+
+
 def test_two_keys_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REKEY_KEY_FILE", "a.key")
     monkeypatch.setenv("REKEY_MASTER_KEY", "b:c2VjcmV0")

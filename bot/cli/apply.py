@@ -1,6 +1,5 @@
 """`rekey apply`: show what a world file would change, then change it."""
 
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.console import Json, plain, print_json, say, services
-from bot.cli.door import BAD_INPUT, REFUSED
+from bot.cli.console import Json, Yes, confirm, plain, print_json, say, services
 from bot.directories.base import Finding, Level
 from bot.organizations import try_connection
 from bot.permissions import cli_operator
@@ -21,7 +19,7 @@ from bot.world_file.reading import read_world
 
 def apply(
     file: Annotated[Path, typer.Argument(help="The world file (YAML).")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Act without asking.")] = False,
+    yes: Yes = False,
     overwrite_credentials: Annotated[
         bool,
         typer.Option(
@@ -44,7 +42,7 @@ def apply(
         say(plain(f"! {note}"))
     if shown.changes:
         _try(ready, shown.directories)
-        _ask(yes)
+        confirm(yes, "rekey apply")
         plans.apply(
             ready.database,
             ready.safe.keys,
@@ -58,17 +56,6 @@ def apply(
         print_json({"applied": bool(shown.changes), "changes": shown.changes, "notes": shown.notes})
     else:
         print(f"Done: {len(shown.changes)} changes." if shown.changes else "Nothing to do: all is as the file says.")
-
-
-def _ask(yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        say("Nothing was changed. Without a terminal to ask at, `rekey apply` acts only with --yes.")
-        raise typer.Exit(BAD_INPUT)
-    if not typer.confirm("Do this?", err=True):
-        say("Nothing was changed.")
-        raise typer.Exit(REFUSED)
 
 
 def _try(ready: Services, directories: Sequence[NewDirectory]) -> None:

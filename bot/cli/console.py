@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlmodel import Session
 
 from bot import app, logs
+from bot.cli.door import BAD_INPUT, REFUSED
 from bot.services import Services
 from bot.settings import LogLevel, Settings, load
 from storage.organizations import get_organization
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Act without asking.")]
 OfOrganization = Annotated[
     str | None, typer.Option("--organization", "-o", help="Only this organization, by name or id.", metavar="NAME")
 ]
@@ -51,6 +53,18 @@ _LINE_SECONDS = 5.0
 def say(text: str) -> None:
     """A line for people, on stderr."""
     print(text, file=sys.stderr)
+
+
+def confirm(yes: bool, command: str) -> None:
+    """Go on only when told so: by --yes, or by whoever sits at the terminal. Ends the command otherwise."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        say(f"Nothing was changed. Without a terminal to ask at, `{command}` acts only with --yes.")
+        raise typer.Exit(BAD_INPUT)
+    if not typer.confirm("Do this?", err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(REFUSED)
 
 
 def print_json(document: Any) -> None:

@@ -63,6 +63,8 @@ def rotate(
         previews = wanted(session)
         rotation_ids = request(session, ready.trail, operator, previews, by_name=bool(record))
     _say_left_out(previews)
+    if not previews:
+        say("No record has an approved match yet: `rekey matches list` shows what could be approved.")
     asked = [(each.organization, each.record) for each in previews if each.intent is not Intent.LEAVE_OUT]
     waiting = _run(ready, rotation_ids)
     with ready.database.reading() as session:

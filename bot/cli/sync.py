@@ -38,6 +38,8 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
         print_json(done)
     else:
         table([head.upper() for head in _HEADS], [[each[head] for head in _HEADS] for each in done])
+    for note in (note for task in ended for note in (task.result or {}).get("notes", [])):
+        say(plain(note))
     refused = [task for task in ended if task.state == TaskState.REFUSED]
     for task in refused:
         say(plain(f"{tasks[task.id].name}: {task.reason} {task.mend}".rstrip()))

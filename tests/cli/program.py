@@ -47,7 +47,7 @@ class Program:
         done = subprocess.run(
             [sys.executable, "-m", "bot", *map(str, words)],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self.settings(variables)},
+            env=self.child_environment(variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -61,6 +61,10 @@ class Program:
         result = self(*words, **variables)
         assert result.code == 0, f"rekey {' '.join(map(str, words))} exited {result.code}: {result.err}"
         return result
+
+    def child_environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The whole environment of a child process."""
+        return {**os.environ, "PYTHONPATH": str(ROOT), **self.settings(more)}
 
     def settings(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Rekey's variables for a run."""

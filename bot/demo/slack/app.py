@@ -13,11 +13,13 @@ from .faults import ConnectionDropped
 from .interactions import Interactions
 from .page_api import PageApi
 from .pretend import PretendSlack
+from .replies import Replies
 from .web_api import answer
 
 
 def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
     """Everything one server serves."""
+    replies = Replies(slack)
 
     async def web_api(request: Request) -> Response:
         async def answer_it() -> Response:
@@ -29,12 +31,14 @@ def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
             return _HangUp()
 
     async def response_url(request: Request) -> Response:
+        if slack.faults.away:
+            return _HangUp()
         try:
             said = json.loads(await request.body())
         except ValueError:
             said = None
         try:
-            interactions.use_response_url(request.path_params["token"], said)
+            replies.use_response_url(request.path_params["token"], said)
         except SlackError as error:
             body = {"ok": False, "error": error.name, **error.extra}
             slack.traffic.record("response_url", "response_url", said, body, 0)

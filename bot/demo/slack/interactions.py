@@ -7,20 +7,19 @@ cannot see the message, there is no such button); nothing has been sent then.
 from collections.abc import Mapping
 from typing import Any
 
-from .content import read_content
 from .delivery import Answer, Parcel
 from .errors import SlackError
-from .inputs import SLOTS, TEXT_INPUTS, Element, Entered, interactive, refusal, slot, state_values
+from .inputs import SLOTS, TEXT_INPUTS, Element, Entered, interactive, refusal, state_values
 from .manifest import Shortcut
+from .payloads import Payloads
 from .pretend import PretendSlack
-from .validation import Offence
+from .replies import Replies
 from .validation.objects import option_group, select_option
 from .validation.shapes import array, exactly_one, record
 from .views import View
 from .wire import message_json
 from .workspace import Channel, Message, Person
 
-SLACKBOT = "USLACKBOT"
 OPTIONS_MOST = 100
 
 _suggestions = record(
@@ -42,6 +41,8 @@ class Interactions:
 
     def __init__(self, slack: PretendSlack) -> None:
         self._slack = slack
+        self._payloads = Payloads(slack)
+        self._replies = Replies(slack)
         self._entered: dict[tuple[str, str], Entered] = {}  # (person, message ts) → what they chose in it
         self.warnings: dict[tuple[str, str], str] = {}
         """(person, message ts) → the warning Slack shows beside a message whose app did not answer."""
@@ -75,33 +76,20 @@ class Interactions:
     async def _command(self, person: Person, channel: Channel, text: str) -> None:
         name, _, rest = text.partition(" ")
         if name not in self._slack.app.commands:
-            self._tell_only(person.id, channel, f"`{name}` is not a valid command. In Slack, all commands start with /")
+            self._replies.tell_only(
+                person.id, channel, f"`{name}` is not a valid command. In Slack, all commands start with /"
+            )
             return
-        names = {"im": "directmessage", "private": "privategroup", "mpim": "mpdm"}
-        payload = {
-            "token": self._slack.app.verification_token,
-            "team_id": self._slack.workspace.team_id,
-            "team_domain": self._slack.workspace.domain,
-            "channel_id": channel.id,
-            "channel_name": names.get(channel.kind, channel.name),
-            "user_id": person.id,
-            "user_name": person.name,
-            "command": name,
-            "text": rest.strip(),
-            "api_app_id": self._slack.app.id,
-            "is_enterprise_install": "false",
-            "response_url": self._response_url(person.id, channel.id),
-            "trigger_id": self._slack.triggers.issue(person.id),
-        }
+        payload = self._payloads.command(person, channel, name, rest.strip())
         answer = await self._slack.delivery.ask(Parcel("slash_commands", name, payload))
         if not answer.acknowledged:
-            self._tell_only(person.id, channel, _command_failure(name, answer))
+            self._replies.tell_only(person.id, channel, _command_failure(name, answer))
         elif answer.payload:
             said = answer.payload if isinstance(answer.payload, dict) else {"text": answer.payload}
             try:
-                self.respond(person.id, channel, said)
+                self._replies.respond(person.id, channel, said)
             except SlackError as error:
-                self._tell_only(person.id, channel, f"`{name}` failed with the error “{error.name}”")
+                self._replies.tell_only(person.id, channel, f"`{name}` failed with the error “{error.name}”")
 
     # Messages and their elements
 
@@ -143,7 +131,7 @@ class Interactions:
         self.warnings.pop((user_id, ts), None)
         channel = self._slack.workspace.channels[channel_id]
         payload = {
-            **self._common("block_actions", person),
+            **self._payloads.common("block_actions", person),
             "container": {
                 "type": "message",
                 "message_ts": ts,
@@ -153,8 +141,8 @@ class Interactions:
             },
             "channel": {"id": channel_id, "name": channel.name or "directmessage"},
             "state": {"values": state_values(blocks, entered, channel_id)},
-            "response_url": self._response_url(user_id, channel_id, ts, message.thread_ts),
-            "actions": [self._action(block, element, value)],
+            "response_url": self._payloads.response_url(user_id, channel_id, ts, message.thread_ts),
+            "actions": [self._payloads.action(block, element, value)],
         }
         if message.only_for is None:  # of an ephemeral the app is told no more than where it stood
             payload["message"] = message_json(message, self._slack.workspace, self._slack.app)
@@ -186,11 +174,11 @@ class Interactions:
         if not _dispatches(block, element, typing):
             return
         payload = {
-            **self._common("block_actions", person, view),
+            **self._payloads.common("block_actions", person, view),
             "container": {"type": "view", "view_id": view.id},
             "view": self._slack.views.as_json(view),
             "state": {"values": view.values()},
-            "actions": [self._action(block, element, value)],
+            "actions": [self._payloads.action(block, element, value)],
         }
         answer = await self._slack.delivery.ask(Parcel("interactive", "block_actions", payload))
         if not answer.acknowledged:
@@ -211,9 +199,9 @@ class Interactions:
         view.waiting = True
         self._slack.views.touch(view)
         payload = {
-            **self._common("view_submission", person, view),
+            **self._payloads.common("view_submission", person, view),
             "view": self._slack.views.as_json(view),
-            "response_urls": self._response_urls_of(view),
+            "response_urls": self._payloads.response_urls_of(view),
         }
         answer = await self._slack.delivery.ask(Parcel("interactive", "view_submission", payload))
         view.waiting = False
@@ -221,7 +209,7 @@ class Interactions:
             self._slack.views.trouble(view)
             return
         try:
-            self._obey(view, answer.payload)
+            self._replies.obey(view, answer.payload)
         except SlackError:
             self._slack.views.trouble(view)
 
@@ -232,7 +220,7 @@ class Interactions:
         closing = list(reversed(self._slack.views.stack(user_id))) if cleared else [view]
         told = [
             {
-                **self._common("view_closed", person, trigger=False),
+                **self._payloads.common("view_closed", person, trigger=False),
                 "view": self._slack.views.as_json(one),
                 "is_cleared": cleared,
             }
@@ -285,7 +273,7 @@ class Interactions:
                 "message": message_json(message, self._slack.workspace, self._slack.app),
             }
         payload = {
-            **self._common("block_suggestion", person, trigger=False),
+            **self._payloads.common("block_suggestion", person, trigger=False),
             **where,
             "block_id": block_id,
             "action_id": action_id,
@@ -307,7 +295,7 @@ class Interactions:
         if not any(one.callback_id == callback_id and one.kind == kind for one in self._slack.app.shortcuts):
             raise Impossible(f"The app's manifest has no {kind} shortcut {callback_id!r}.")
         payload: dict[str, Any] = {
-            **self._common("shortcut" if message is None else "message_action", person),
+            **self._payloads.common("shortcut" if message is None else "message_action", person),
             "callback_id": callback_id,
             "action_ts": self._slack.workspace.new_ts(),
         }
@@ -317,65 +305,18 @@ class Interactions:
                 "message_ts": message.ts,
                 "message": message_json(message, self._slack.workspace, self._slack.app),
                 "channel": {"id": channel.id, "name": channel.name or "directmessage"},
-                "response_url": self._response_url(user_id, channel.id, message.ts, message.thread_ts),
+                "response_url": self._payloads.response_url(user_id, channel.id, message.ts, message.thread_ts),
             }
         answer = await self._slack.delivery.ask(Parcel("interactive", payload["type"], payload))
         if not answer.acknowledged:
             channel_id = self._slack.looking_at.get(user_id)
             if channel_id:
                 words = f"This shortcut did not work: {_interaction_failure(answer)}"
-                self._tell_only(user_id, self._slack.workspace.channels[channel_id], words)
+                self._replies.tell_only(user_id, self._slack.workspace.channels[channel_id], words)
 
     def shortcuts(self, kind: str) -> list[Shortcut]:
         """The app's shortcuts of one kind."""
         return [one for one in self._slack.app.shortcuts if one.kind == kind]
-
-    # What the app says in return
-
-    def respond(
-        self,
-        user_id: str,
-        channel: Channel,
-        said: Mapping[str, Any],
-        *,
-        about: Message | None = None,
-        thread_ts: str | None = None,
-    ) -> None:
-        """An acknowledgement's text, or a use of a response url: ephemeral unless `response_type` says otherwise."""
-        if said.get("delete_original"):
-            if about is None:
-                raise SlackError("message_not_found")
-            self._slack.delete(about)
-            return
-        content = read_content(
-            text=said.get("text"),
-            blocks=said.get("blocks"),
-            attachments=said.get("attachments"),
-            metadata=said.get("metadata"),
-        )
-        if said.get("replace_original") and about is not None:
-            self._slack.edit(about, content)
-            return
-        if said.get("response_type", "ephemeral") not in ("ephemeral", "in_channel"):
-            raise SlackError("invalid_response_type")
-        in_channel = said.get("response_type") == "in_channel"
-        self._slack.post_as_bot(
-            channel,
-            content,
-            thread_ts=said.get("thread_ts", thread_ts),
-            only_for=None if in_channel else user_id,
-        )
-
-    def use_response_url(self, token: str, said: object) -> None:
-        """A POST to a response url; SlackError for a used up, expired or unknown one, or a message Slack refuses."""
-        if not isinstance(said, dict):
-            raise SlackError("invalid_payload")
-        url = self._slack.response_urls.use(token)
-        channel = self._slack.workspace.channels[url.channel]
-        about = None
-        if url.message_ts is not None:
-            about = channel.messages.get(url.message_ts) or channel.ephemerals.get(url.message_ts)
-        self.respond(url.person, channel, said, about=about, thread_ts=url.thread_ts)
 
     # Inside
 
@@ -393,63 +334,6 @@ class Interactions:
         except SlackError:
             raise Impossible(f"This person does not see the conversation {channel_id!r}.") from None
 
-    def _common(self, kind: str, person: Person, view: View | None = None, *, trigger: bool = True) -> dict[str, Any]:
-        workspace, app = self._slack.workspace, self._slack.app
-        common = {
-            "type": kind,
-            "team": {"id": workspace.team_id, "domain": workspace.domain},
-            "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": person.team_id},
-            "api_app_id": app.id,
-            "token": app.verification_token,
-            "enterprise": None,
-            "is_enterprise_install": False,
-        }
-        if trigger:
-            in_modal = view is not None and view.body["type"] == "modal"
-            common["trigger_id"] = self._slack.triggers.issue(person.id, view.id if view and in_modal else None)
-        return common
-
-    def _action(self, block: Mapping[str, Any], element: Element, value: Any) -> dict[str, Any]:
-        action = {
-            "type": element["type"],
-            "block_id": block["block_id"],
-            "action_id": element["action_id"],
-            "action_ts": self._slack.workspace.new_ts(),
-        }
-        if element["type"] in SLOTS:
-            return {**action, **slot(element, value)}
-        if element["type"] == "overflow":
-            return {**action, "selected_option": value}
-        if element["type"] == "feedback_buttons":
-            return {**action, "value": value, "text": element["positive_button"]["text"]}
-        return {**action, **{name: element[name] for name in ("text", "value", "style") if name in element}}
-
-    def _response_url(
-        self, user_id: str, channel_id: str, message_ts: str | None = None, thread_ts: str | None = None
-    ) -> str:
-        token = self._slack.response_urls.issue(user_id, channel_id, message_ts, thread_ts)
-        return f"{self._slack.base_url}/response/{self._slack.app.id}/{token}"
-
-    def _response_urls_of(self, view: View) -> list[dict[str, str]]:
-        urls = []
-        for block, element in interactive(view.blocks):
-            if element.get("response_url_enabled"):
-                (chosen,) = (
-                    value
-                    for name, value in view.values()[block["block_id"]][element["action_id"]].items()
-                    if name.startswith("selected_")
-                )
-                if chosen:
-                    urls.append(
-                        {
-                            "block_id": block["block_id"],
-                            "action_id": element["action_id"],
-                            "channel_id": chosen,
-                            "response_url": self._response_url(view.person, chosen),
-                        }
-                    )
-        return urls
-
     def _refusals(self, view: View) -> dict[str, str]:
         values = view.values()
         found: dict[str, str] = {}
@@ -460,32 +344,6 @@ class Interactions:
                 if words is not None:
                     found[block["block_id"]] = words
         return found
-
-    def _obey(self, view: View, said: Any) -> None:
-        if said in (None, "", {}):
-            self._slack.views.pop(view)
-            return
-        action = said.get("response_action") if isinstance(said, dict) else None
-        if action == "clear":
-            self._slack.views.clear(view.person)
-        elif action == "update":
-            self._slack.views.update(view, said.get("view"), None)
-        elif action == "push":
-            self._slack.views.push(view.person, said.get("view"))
-        elif action == "errors":
-            known = {block["block_id"] for block in view.blocks if block["type"] == "input"}
-            errors = said.get("errors")
-            if not isinstance(errors, dict) or not errors or not known.issuperset(errors):
-                wrong = Offence("/errors", "failed_constraint", "must name input blocks of the view")
-                raise SlackError.refusing("invalid_errors", [wrong])
-            view.errors = {block_id: str(words) for block_id, words in errors.items()}
-            self._slack.views.touch(view)
-        else:
-            raise SlackError("invalid_response_action")
-
-    def _tell_only(self, user_id: str, channel: Channel, text: str) -> None:
-        workspace = self._slack.workspace
-        workspace.post(Message(workspace.new_ts(), channel.id, SLACKBOT, text, only_for=user_id))
 
 
 def _find(blocks: list[dict[str, Any]], block_id: str, action_id: str) -> tuple[dict[str, Any], Element]:

@@ -20,8 +20,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .errors import SlackError
 from .inputs import state_values
-from .interactions import SLACKBOT, Impossible, Interactions
+from .interactions import Impossible, Interactions
 from .pretend import PretendSlack
+from .replies import SLACKBOT
 from .views import View
 from .wire import message_json
 from .workspace import Change, Channel, Message

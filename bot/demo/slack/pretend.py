@@ -160,6 +160,15 @@ class PretendSlack:
         self.app.revoked = True
         self.views.forget()
 
+    async def go_away(self) -> None:
+        """Slack has an outage: sockets drop, and nothing that belongs to it answers until `come_back`."""
+        self.faults.away = True
+        await self.sockets.drop()
+
+    def come_back(self) -> None:
+        """The outage is over; the app has to find its way back by itself."""
+        self.faults.away = False
+
     def emit(self, event_type: str, /, **fields: Any) -> bool:
         """Send the app any event; False if its manifest does not subscribe to it."""
         return self.events.send(event_type, fields)

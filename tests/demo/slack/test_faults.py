@@ -9,9 +9,11 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
+from bot.demo.slack.driver import Driver
 from bot.demo.slack.faults import LateReply, LostReply, LostRequest, RateLimited, Refused, ServerError
 
 from .conftest import World
+from .robot import Robot, socket_mode
 
 
 def patient(world: World) -> WebClient:
@@ -78,12 +80,23 @@ def test_a_late_reply_comes_when_its_time_has_passed(world: World) -> None:
 
 
 def test_a_workspace_that_is_away_answers_nothing_until_it_is_back(world: World) -> None:
-    faults = world.running.slack.faults
-    faults.away = True
-    with pytest.raises(RemoteDisconnected):
-        patient(world).auth_test()
-    faults.away = False
-    assert patient(world).auth_test()["ok"]
+    slack, robot = world.running.slack, Robot()
+    with socket_mode(world.running, robot):
+        alice = Driver(world.running, patience=20).member("alice")
+        alice.types("/robot before", in_="#general")
+        alice.sees("you said before", in_="#general")
+        world.running.wait_for(slack.go_away())
+        with pytest.raises(RemoteDisconnected):
+            patient(world).auth_test()
+        with pytest.raises(requests.ConnectionError):
+            requests.post(robot.commands[0]["response_url"], json={"text": "lost"}, timeout=5)
+        alice.types("/robot meanwhile", in_="#general")
+        alice.sees("/robot failed because the app did not respond", in_="#general")
+        assert slack.sockets.connected == 0
+        world.running.call(slack.come_back)
+        alice.until(lambda: True if slack.sockets.connected else None, "the app to come back")
+        alice.types("/robot after", in_="#general")
+        alice.sees("you said after", in_="#general")
 
 
 def test_the_published_limits_can_be_enforced(world: World) -> None:

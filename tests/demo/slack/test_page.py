@@ -189,8 +189,9 @@ def test_a_modal_with_every_input(desk: Desk) -> None:
             (shown[block],) = value.values()
         return shown
 
+    last = ("multi_channels_select", "value")
     desk.driver.member("alice").until(
-        lambda: True if len(slack.views.find(view_id).entered) == 20 else None, "everything to arrive"
+        lambda: True if len(slack.views.find(view_id).entered.get(last, [])) == 2 else None, "everything to arrive"
     )
     got = flat()
     expected = {

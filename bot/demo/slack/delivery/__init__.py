@@ -98,7 +98,8 @@ class Delivery:
 
     async def _attempt(self, parcel: Parcel, attempt: int, reason: str) -> Answer:
         started = time.perf_counter()
-        answer = await self._carrier().carry(parcel, attempt, reason)
+        away = Answer(False, reason="connection_failed")
+        answer = away if self._faults.away else await self._carrier().carry(parcel, attempt, reason)
         told = {"payload": answer.payload} if answer.acknowledged else {"not_acknowledged": answer.reason}
         if attempt:
             told |= {"retry": attempt, "retry_reason": reason}

@@ -105,7 +105,9 @@ async function go(where) {
   drawSide();
   if (where.kind === "app") await openApp(where.tab);
   else await openChannel(where.id);
-  $("main").focus({ preventScroll: true });
+  // As in Slack, choosing a conversation leads to its composer; whoever has moved on meanwhile stays where they are.
+  const active = document.activeElement;
+  if (active === document.body || $("side").contains(active)) ($("main").querySelector(".compose-text") ?? $("main")).focus({ preventScroll: true });
 }
 
 async function openApp(tab) {

@@ -118,10 +118,12 @@ def import_records(
 ) -> ImportResult:
     """Import a CSV file into an embedded vault, all of it or nothing, and look again for matches. Rotates nothing.
 
-    `BadInput` names the first thing in the file that does not fit; `NotPermitted` unless the operator administers the
-    organization. `overwrite`: the file's passwords count even where Rekey proved another one since.
+    `BadInput` names the first thing in the file that does not fit; `EscrowProblem` when the escrow file cannot be
+    written; `NotPermitted` unless the operator administers the organization. `overwrite`: the file's passwords count
+    even where Rekey proved another one since.
     """
     rows = read_csv(path)
+    safe.escrow.check()
     with database.writing() as session:
         vault = get_connection(session, vault_id)
         if vault.kind != embedded.KIND:
@@ -140,14 +142,7 @@ def import_records(
             source=operator.source,
             organization=organization,
             subject=vault.name,
-            details={
-                "file": path.name,
-                "added": result.added,
-                "changed": result.changed,
-                "passwords": result.passwords,
-                "skipped": len(result.skipped),
-                "overwrite": overwrite,
-            },
+            details={"file": path.name, "overwrite": overwrite, **result.counts()},
         )
     return result
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from sqlmodel import Session
 
+from bot import discovery
 from bot.cli.console import Json, OfOrganization, plain, print_json, say, services, table
 from bot.errors import BadInput
-from bot.matching.suggesting import suggest
 from bot.permissions import cli_operator
 from bot.vaults import embedded
-from bot.vaults.csv_file import EXPORTED, exported, read_csv, write_csv
+from bot.vaults.csv_file import EXPORTED, exported, write_csv
 from storage.connections import connections_of
 from storage.models import Connection, Organization
 from storage.organizations import get_organization, organizations
@@ -34,30 +34,13 @@ def import_records(
 
     Delete the file afterwards: it holds every password in clear.
     """
-    rows = read_csv(file)
     ready = services()
-    ready.safe.escrow.check()
-    operator = cli_operator()
-    with ready.database.writing() as session:
+    with ready.database.reading() as session:
         home, vault = _home(session, organization)
-        done = embedded.import_records(session, ready.safe, home, vault, rows, operator.key, overwrite=overwrite)
-        suggest(session, home.id, done.usernames)
-        counts = {
-            "added": done.added,
-            "changed": done.changed,
-            "passwords": done.passwords,
-            "unchanged": done.unchanged,
-            "skipped": len(done.skipped),
-        }
-        ready.trail.append(
-            session,
-            event="records.imported",
-            operator=operator.key,
-            source=operator.source,
-            organization=home,
-            subject=vault.name,
-            details={"file": file.name, **{f"{name}_records": count for name, count in counts.items()}},
-        )
+    done = discovery.import_records(
+        ready.database, ready.safe, ready.trail, cli_operator(), vault.id, file, overwrite=overwrite
+    )
+    counts = done.counts()
     for why in done.skipped:
         say(plain(why))
     if as_json:

@@ -32,6 +32,16 @@ class ImportResult:
     usernames: set[str] = field(default_factory=set)
     """The bare usernames of the records that are new or described anew: what to look at again for matches."""
 
+    def counts(self) -> dict[str, int]:
+        """How many of each, in words."""
+        return {
+            "added": self.added,
+            "changed": self.changed,
+            "passwords": self.passwords,
+            "unchanged": self.unchanged,
+            "skipped": len(self.skipped),
+        }
+
 
 def import_records(
     session: Session,

@@ -107,6 +107,20 @@ def test_applying_does_what_was_shown_and_the_second_time_there_is_nothing_to_do
     assert applying.everything() == before
 
 
+def test_applying_is_the_same_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
+    monkeypatch.setenv("REKEY_SECRET_ACME", PASSWORD)
+    settings = Settings(key_file=tmp_path / "rekey.key", database_url=SecretStr(postgres_url))
+    keys_init(settings.key_file, settings.escrow_dir)
+    applying = Applying(tmp_path, build(settings))
+    before = applying.everything()
+    plan = applying.plan()
+    assert applying.everything() == before
+    assert applying.apply(shown=plan).changes == plan.changes
+    assert applying.plan().changes == []
+    assert applying.credential() == PASSWORD
+    applying.services.database.dispose()
+
+
 def test_what_was_done_is_in_the_audit_trail_without_any_secret(applying: Applying) -> None:
     applying.apply()
     with applying.services.database.reading() as session:

@@ -62,7 +62,8 @@ def confirm(yes: bool, command: str) -> None:
     if not sys.stdin.isatty():
         say(f"Nothing was changed. Without a terminal to ask at, `{command}` acts only with --yes.")
         raise typer.Exit(BAD_INPUT)
-    if not typer.confirm("Do this?", err=True):
+    print("Do this? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         say("Nothing was changed.")
         raise typer.Exit(REFUSED)
 

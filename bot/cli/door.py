@@ -18,6 +18,8 @@ from bot.settings import LogFormat, LogLevel
 REFUSED = 1
 BAD_INPUT = 2
 UNREACHABLE = 3
+INTERRUPTED = 130
+"""What shells expect of a program that was told to stop."""
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +37,9 @@ class Door(TyperGroup):
             mend = f" {error.mend}" if isinstance(error, OutsideError) and error.mend else ""
             print(f"{error}{mend}", file=sys.stderr)
             raise typer.Exit(exit_code(error)) from None
+        except KeyboardInterrupt:
+            print("Interrupted. What was begun outside is finished or looked at by the next command.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise  # whoever read our output has seen enough; Typer ends quietly
         except Exception as error:

@@ -139,16 +139,21 @@ def reopen(accounts: Accounts = None, organization: OfOrganization = None, as_js
 @commands.command()
 def choose(
     accounts: Accounts = None,
-    record: Annotated[str, typer.Option("--record", "-r", help="The record, by name or id.")] = "",
+    record: Annotated[
+        str, typer.Option("--record", "-r", help="The record, by name or id; the last argument where left out.")
+    ] = "",
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
     """Approve this record for these accounts, whatever was suggested."""
+    named = list(accounts or ())
+    if not record and len(named) > 1:
+        record = named.pop()
     if not record:
-        raise BadInput("Name the record with --record. Nothing was changed.")
+        raise BadInput("Name the match, then the record it is to have. Nothing was changed.")
     ready = services()
     with ready.database.writing() as session:
-        rows = _named(session, accounts, organization)
+        rows = _named(session, named, organization)
         home = rows[0].organization.id
         chosen = get_record(session, home, record)
         ids = [row.match.id for row in rows]

@@ -104,6 +104,8 @@ def test_a_newer_database_is_refused_and_left_alone(rekey: Program) -> None:
         ["matches", "ignore", "nobody"],
         ["matches", "choose", "17"],
         ["stop", "nobody"],
+        ["stop"],
+        ["start", "nobody", "--all"],
         ["sync"],
         ["audit", "export", "--json", "--csv"],
         ["restore", "no-such-file"],

@@ -114,7 +114,7 @@ def test_from_an_empty_folder_to_a_new_password_that_signs_in(evening: Evening, 
     assert dry.json[0]["intent"] == "rotate"
     assert evening.signs_in(jane, OLD)
 
-    rotated = rekey.process("rotate", "--all", "--json")
+    rotated = rekey.process("rotate", "--all", "--json", REKEY_LOG_LEVEL="debug")
     assert rotated.code == 0, rotated.err
     assert [set(each) for each in rotated.json] == [{"record", "organization", "status", "reason", "accounts"}] * 2
     assert {each["status"] for each in rotated.json} == {"Successful"}
@@ -126,6 +126,7 @@ def test_from_an_empty_folder_to_a_new_password_that_signs_in(evening: Evening, 
     assert revealed.json["alternatives"] == []
     password = revealed.json["password"]
     assert len(password) >= 24
+    assert password not in rotated.out + rotated.err
     assert rekey.ok("reveal", match["record"]).out == f"{password}\n"
     assert evening.signs_in(jane, password)
     assert not evening.signs_in(jane, password[::-1])
@@ -181,7 +182,7 @@ def test_every_decision_on_matches_can_be_made_and_taken_back(evening: Evening) 
     assert state_of(jane) == ("ignored", None)
     rekey.ok("sync")
     assert state_of(jane) == ("ignored", None)
-    rekey.ok("matches", "choose", jane.name, "--record", f"{joe.name} sign-in")
+    rekey.ok("matches", "choose", jane.name, f"{joe.name} sign-in")
     assert state_of(jane) == ("approved", f"{joe.name} sign-in")
     rekey.ok("matches", "reopen", jane.name)
     found = rekey.ok("matches", "search", jane.name, "--json").json

@@ -127,26 +127,41 @@ def search(session: Session, row: MatchRow, text: str = "", limit: int = 10) -> 
 
     Each says whose it is already, or why it is not the account's exact record.
     """
-    account = row.account
-    known = {entry.id: entry for entry in entries(session, row.organization.id)}
-    texts = (
-        [text]
-        if text.strip()
-        else [account.username, account.upn or "", account.mail or "", account.display_name or ""]
-    )
-    hits = ranked(texts, ((entry.id, entry.name, entry.username) for entry in known.values()), limit)
-    own = frozenset[str]().union(*_domains(session, row.organization.id).values())
-    held = {
-        each.record_id for each in holders(session, [hit.record_id for hit in hits]) if each.account_id != account.id
-    }
-    found = []
-    for hit in hits:
-        entry = known[hit.record_id]
-        note = (
-            "Approved for another account already." if entry.id in held else elsewhere(entry.url, entry.category, own)
-        )
-        found.append(Candidate(entry.id, entry.name, entry.username, hit.score, note))
+    return _closest(session, row.organization.id, [row], text, limit)[row.match.id]
+
+
+def closest(session: Session, rows: Sequence[MatchRow], limit: int = 5) -> dict[int, list[Candidate]]:
+    """Match id → the records that come closest to the account's own names, as `search` finds them; each read once."""
+    found: dict[int, list[Candidate]] = {}
+    for organization_id in {row.organization.id for row in rows}:
+        mine = [row for row in rows if row.organization.id == organization_id]
+        found |= _closest(session, organization_id, mine, "", limit)
     return found
+
+
+def _closest(
+    session: Session, organization_id: int, rows: Sequence[MatchRow], text: str, limit: int
+) -> dict[int, list[Candidate]]:
+    known = {entry.id: entry for entry in entries(session, organization_id)}
+    texts = [(entry.id, entry.name, entry.username) for entry in known.values()]
+    hits = {row.match.id: ranked([text] if text.strip() else _own_names(row), texts, limit) for row in rows}
+    own = frozenset[str]().union(*_domains(session, organization_id).values())
+    held: dict[int, set[int]] = {}
+    for holder in holders(session, {hit.record_id for each in hits.values() for hit in each}):
+        held.setdefault(holder.record_id or 0, set()).add(holder.account_id)
+    found: dict[int, list[Candidate]] = {row.match.id: [] for row in rows}
+    for row in rows:
+        for hit in hits[row.match.id]:
+            entry = known[hit.record_id]
+            taken = "Approved for another account already." if held.get(entry.id, set()) - {row.account.id} else ""
+            note = taken or elsewhere(entry.url, entry.category, own)
+            found[row.match.id].append(Candidate(entry.id, entry.name, entry.username, hit.score, note))
+    return found
+
+
+def _own_names(row: MatchRow) -> list[str]:
+    account = row.account
+    return [name for name in (account.username, account.upn, account.mail, account.display_name) if name]
 
 
 def _view(session: Session, organization_id: int, names: Collection[str] | None) -> _View:

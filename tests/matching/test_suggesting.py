@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from bot.matching.review import approve, ignore
-from bot.matching.suggesting import candidates, search, suggest
+from bot.matching.suggesting import candidates, closest, search, suggest
 from storage.database import Database
 from storage.matches import get_matches, match_counts, match_rows, standings
 from storage.models import Account, Match, MatchState, Record
@@ -90,6 +90,7 @@ def test_the_search_offers_what_comes_close_and_says_what_speaks_against_it(worl
             ("Janet Doe", ""),
         ]
         assert [each.name for each in search(session, row, "fire")] == ["firewall"]
+        assert closest(session, [row], limit=1) == {row.match.id: search(session, row)[:1]}
 
 
 names = st.sampled_from(["jane", "bob", "eve"])

@@ -11,7 +11,7 @@ from bot.cli.door import REFUSED
 from bot.errors import BadInput, RowNotFound
 from bot.matching import review
 from bot.matching.review import Outcome
-from bot.matching.suggesting import Candidate, candidates, search
+from bot.matching.suggesting import Candidate, candidates, closest, search
 from bot.permissions import cli_operator
 from bot.services import Services
 from storage.accounts import get_account
@@ -23,7 +23,7 @@ from storage.records import get_record
 commands = typer.Typer(no_args_is_help=True, help="Which account goes with which password record.")
 
 _MOST_SEARCHES = 200
-"""Each search reads every record of the organization."""
+"""Each is compared with every record of its organization."""
 
 Accounts = Annotated[
     list[str] | None,
@@ -80,7 +80,7 @@ def _candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Ca
     if len(without) > _MOST_SEARCHES:
         say(f"{len(without)} accounts have no exact record; `rekey matches search ACCOUNT` finds what comes closest.")
         return found
-    return found | {row.match.id: search(session, row, limit=5) for row in without}
+    return found | closest(session, without)
 
 
 @commands.command("search")

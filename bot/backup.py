@@ -33,7 +33,7 @@ from storage.backup import (
     tables_in_use,
 )
 from storage.database import Database
-from storage.facts import check_fingerprint
+from storage.facts import check_fingerprint, forget_recovery_key
 from storage.files import whole_file
 from storage.models import now
 from storage.sealing import KeyRing
@@ -109,6 +109,7 @@ def restore(database: Database, keys: KeyRing, trail: Trail, operator: Operator,
                         fill_table(session, name, [json.loads(line) for line in lines])
             finish_filling(session)
             check_fingerprint(session, keys)
+            forget_recovery_key(session)
             _settle(session, trail, operator, manifest, path)
     return manifest
 

@@ -23,7 +23,7 @@ from bot.permissions import Operator
 from storage.backup import end_open_rotations
 from storage.database import Database
 from storage.escrow import Damaged, Entry, Escrow, Proved
-from storage.facts import check_fingerprint
+from storage.facts import accept_recovery_key, check_fingerprint, check_recovery_key
 from storage.models import Revision, RevisionState
 from storage.recovered import (
     Homes,
@@ -109,6 +109,10 @@ def recover(
     story = _read(safe.escrow, recovery_key)
     with database.writing() as session:
         check_fingerprint(session, safe.keys)
+        if safe.escrow.seals_to(recovery_key):
+            accept_recovery_key(session, safe.escrow)
+        else:
+            check_recovery_key(session, safe.escrow)
         if not story.entries and not every_revision(session):
             raise EscrowProblem(f"There is no password in {safe.escrow.path}. Nothing was changed. {_WHERE}")
         homes = Homes(session, list(story.entries.values()))

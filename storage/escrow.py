@@ -99,7 +99,11 @@ class Escrow:
 
     def seals_to(self, recovery_key: X25519PrivateKey) -> bool:
         """Whether what is appended now opens with this key; `EscrowProblem` when nothing can be appended."""
-        return _key_name(self._recovery_key()) == _key_name(recovery_key.public_key())
+        return self.recovery_key_name() == _key_name(recovery_key.public_key())
+
+    def recovery_key_name(self) -> str:
+        """What tells the recovery key of the directory from any other; `EscrowProblem` when there is none."""
+        return _key_name(self._recovery_key())
 
     def check(self) -> None:
         """`EscrowProblem` unless entries could be appended right now; appends none."""

@@ -1,12 +1,15 @@
-"""Single values about this database; above all, which master keys it was sealed with."""
+"""Single values about this database; above all, which master keys and which recovery key it was used with."""
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from bot.errors import KeyProblem
+from bot.errors import EscrowProblem, KeyProblem
+from storage.escrow import Escrow
 from storage.models import Fact
 from storage.sealing import KeyRing
 
 _FINGERPRINT = "key-fingerprint:"
+_RECOVERY_KEY = "recovery-key"
 
 
 def find_fact(session: Session, name: str) -> str | None:
@@ -46,6 +49,32 @@ def check_fingerprint(session: Session, keys: KeyRing) -> None:
         if key_id not in known
     )
     session.flush()
+
+
+def check_recovery_key(session: Session, escrow: Escrow) -> None:
+    """`EscrowProblem` when the escrow directory's recovery key is not the one used so far; remembers the first.
+
+    Whoever can write to that directory could put their own key there, and read every password from then on.
+    """
+    known, name = find_fact(session, _RECOVERY_KEY), escrow.recovery_key_name()
+    if known is None:
+        set_fact(session, _RECOVERY_KEY, name)
+    elif known != name:
+        raise EscrowProblem(
+            f"The recovery key in {escrow.directory} is not the one used so far: somebody replaced `recovery.pub`. "
+            "No new password was kept or used. Put the right one back. If it was you who made a new one, run `rekey "
+            "recover --key` with its `recovery.key`: whoever has that may decide so."
+        )
+
+
+def accept_recovery_key(session: Session, escrow: Escrow) -> None:
+    """From now on this is the recovery key. Only for whoever has shown its private half."""
+    set_fact(session, _RECOVERY_KEY, escrow.recovery_key_name())
+
+
+def forget_recovery_key(session: Session) -> None:
+    """The database was moved to where there may be another one: the first that is used is remembered."""
+    session.execute(delete(Fact).where(col(Fact.name) == _RECOVERY_KEY))
 
 
 def known_fingerprints(session: Session) -> dict[str, str]:

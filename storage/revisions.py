@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select, update
 from bot.errors import BadInput
 from storage.connections import connection_names
 from storage.escrow import Entry, Escrow, Proved
+from storage.facts import check_recovery_key
 from storage.models import Organization, Record, Revision, RevisionState, new_uid, now
 from storage.portions import portions
 from storage.sealing import KeyRing
@@ -47,6 +48,7 @@ def add_revisions(session: Session, safe: Safe, drafts: Sequence[Draft]) -> list
     Raises `EscrowProblem`, and then the transaction must not be committed. A draft in state `current` retires the
     record's current revision, if it has one, as `promote` does.
     """
+    check_recovery_key(session, safe.escrow)
     vaults = connection_names(session, {draft.record.connection_id for draft in drafts})
     retired = [_id_of(draft.record) for draft in drafts if draft.state is RevisionState.CURRENT]
     revisions, entries = [], []

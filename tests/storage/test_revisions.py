@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from bot.errors import BadInput, EscrowProblem, SealBroken
 from storage.database import Database
-from storage.escrow import Entry, Proved
-from storage.models import Revision, RevisionState
+from storage.escrow import Entry, Proved, new_recovery_key, put_recovery_public_key
+from storage.models import Record, Revision, RevisionState
 from storage.revisions import (
     Draft,
     Safe,
@@ -23,7 +23,7 @@ from storage.revisions import (
     promote,
     revisions_of,
 )
-from tests.storage.worlds import AT, add_password, new_place, new_record, new_safe, stored
+from tests.storage.worlds import AT, Place, add_password, new_place, new_record, new_safe, stored
 
 
 def test_a_stored_password_opens_again(database: Database, safe: Safe) -> None:
@@ -66,6 +66,21 @@ def test_without_the_escrow_file_nothing_is_stored(database: Database, safe: Saf
         assert session.exec(select(Revision)).all() == []
 
 
+def test_a_recovery_key_somebody_put_in_its_place_gets_no_password(database: Database, safe: Safe) -> None:
+    stored(database, safe, "first")
+    (safe.escrow.directory / "recovery.pub").unlink()
+    put_recovery_public_key(safe.escrow.directory, new_recovery_key())
+    before = safe.escrow.path.read_bytes()
+    with pytest.raises(EscrowProblem, match=r"somebody replaced .recovery\.pub"), database.writing() as session:
+        add_password(session, safe, *_new_record(session), "second")
+    assert safe.escrow.path.read_bytes() == before
+
+
+def _new_record(session: Session) -> tuple[Place, Record]:
+    place = new_place(session, "Beta")
+    return place, new_record(session, place, "desk")
+
+
 def test_a_finished_rotation_moves_every_revision_one_place_on(database: Database, tmp_path: Path) -> None:
     safe, recovery_key = new_safe(tmp_path)
     [(place, record, first)] = stored(database, safe, "first")
@@ -77,8 +92,10 @@ def test_a_finished_rotation_moves_every_revision_one_place_on(database: Databas
     with database.reading() as session:
         states = {row.state: row for row in revisions_of(session, first.record_id)}
         current = find_revision(session, first.record_id, RevisionState.CURRENT)
-    assert {state: open_revision(safe, place.organization.uid, record.uid, row).get_secret_value()
-            for state, row in states.items()} == {"current": "third", "previous": "second", "old": "first"}
+    assert {
+        state: open_revision(safe, place.organization.uid, record.uid, row).get_secret_value()
+        for state, row in states.items()
+    } == {"current": "third", "previous": "second", "old": "first"}
     assert current is not None
     assert current.proved_at == AT
     assert list(safe.escrow.read(recovery_key))[-1] == Proved(current.uid, AT)

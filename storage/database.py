@@ -1,12 +1,13 @@
 """One database, SQLite or PostgreSQL, with the same promise on both: one writing transaction at a time.
 
-`writing()` is serial on every database (`BEGIN IMMEDIATE` on SQLite, a transaction-long advisory lock on PostgreSQL), so
-code that reads, decides and writes inside it needs no other lock, and the audit chain has one order. Keep it short: no
-outside call, no waiting inside. `reading()` sees one consistent snapshot and never blocks a writer.
+`writing()` is serial on every database (`BEGIN IMMEDIATE` on SQLite, a transaction-long advisory lock on PostgreSQL),
+so code that reads, decides and writes inside it needs no other lock, and the audit chain has one order. Keep it short:
+no outside call, no waiting inside. `reading()` sees one consistent snapshot and never blocks a writer.
 """
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ class Database:
         self.engine: Engine = create_engine(parsed, **options)
         self._writer = self.engine.execution_options(rekey_writes=True)
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", self._own_the_file)
             event.listen(self.engine, "connect", _prepare_sqlite)
         event.listen(self.engine, "begin", self._begin)
 
@@ -80,6 +82,11 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _own_the_file(self, *_details: object) -> None:
+        """A new database file is its owner's alone; the files SQLite puts beside it take over its mode."""
+        with suppress(OSError):  # SQLite says what is wrong with the place, in the next moment
+            os.close(os.open(str(self.engine.url.database), os.O_CREAT | os.O_RDWR, 0o600))
 
     def _begin(self, connection: Connection) -> None:
         writes = connection.get_execution_options().get("rekey_writes", False)
@@ -132,7 +139,8 @@ class Database:
                 f"This database is at schema {current}, which this Rekey does not know: a newer Rekey made it. "
                 "Nothing was touched. Install that newer version, or restore a backup made by this one."
             )
-        assert head is not None
+        if head is None:
+            raise SchemaProblem("This Rekey was installed without its migrations. Install it anew.")
         return head
 
 

@@ -208,6 +208,11 @@ def test_an_organization_that_stands_twice_is_refused_whatever_its_capitals(
     assert f"line 18, organizations[1].name: {name} stands on line 4 already" in message
 
 
+def test_one_server_named_twice_is_refused(tmp_path: Path, settings: Settings) -> None:
+    twice = ACME.replace("servers: [", "servers: [{host: 127.0.0.12, tls_name: DC1.corp.example.test}, ")
+    assert "servers[1].host: dc1.corp.example.test:636 stands on line 13" in refused(tmp_path, settings, twice)
+
+
 def test_a_channel_of_two_organizations_is_refused(tmp_path: Path, settings: Settings) -> None:
     second = "  - {name: Other, channel: C0ACME, vault: {name: v, kind: embedded}}\n"
     assert "organizations[1].channel: C0ACME stands on line 5" in refused(tmp_path, settings, ACME + second)

@@ -22,7 +22,7 @@ from storage.records import get_record
 
 commands = typer.Typer(no_args_is_help=True, help="Which account goes with which password record.")
 
-_MOST_SEARCHES = 200
+_MOST_SEARCHES = 50
 """Each is compared with every record of its organization."""
 
 Accounts = Annotated[

@@ -115,6 +115,8 @@ def _directory(
     entry = _fitted(document, place, kinds.get(str(kind), DirectoryEntry), value)
     if not isinstance(entry, ActiveDirectoryEntry):
         return DirectoryWanted(place, entry.name, entry.kind, {}, None, None)
+    proving = [f"{server.tls_name or server.host}:{server.port}" for server in entry.servers]
+    _refuse_twins(document, [((*place, "servers", number, "host"), name) for number, name in enumerate(proving)])
     secret = None
     if entry.bind_password is not None:
         secret = _secret(document, (*place, "bind_password"), entry.bind_password, settings)

@@ -1,6 +1,8 @@
 """An operator's evening with real child processes on a real domain controller: from no key to a proved new password."""
 
 import csv
+import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +245,27 @@ def test_doctor_says_what_is_wrong_with_a_sign_in_and_an_escrow_directory(evenin
     assert "recovery.pub" in ill.out
     assert "PROBLEM" in ill.out.split("directory acme-ad")[1]
     assert rekey("rotate", "--all").code == 1
+
+
+def test_a_credential_whose_host_was_changed_behind_our_back_is_refused_and_said_which(evening: Evening) -> None:
+    evening.set_up()
+    rekey, jane = evening.rekey, evening.staff[0]
+    before = evening.domain.set_at(jane.dn)
+    with sqlite3.connect(rekey.folder / "rekey.db") as database:
+        ((settings,),) = database.execute("SELECT settings FROM connections WHERE name = 'acme-ad'").fetchall()
+        edited = json.loads(settings)
+        edited["servers"][0]["host"] = "127.0.0.99"
+        database.execute("UPDATE connections SET settings = ? WHERE name = 'acme-ad'", (json.dumps(edited),))
+    refused = rekey("rotate", "--record", f"{jane.name} sign-in", "--json")
+    assert refused.code == 1
+    assert refused.json[0]["status"] == "API Error"
+    assert "credential of acme-ad does not open" in refused.json[0]["reason"]
+    assert f"servers changed from {evening.domain.host}:636" in refused.json[0]["reason"]
+    assert evening.domain.set_at(jane.dn) == before
+    assert "servers changed from" in rekey("doctor").out
+    mended = rekey.ok("apply", rekey.folder / "world.yaml", "--yes", "--json")
+    assert f"servers 127.0.0.99:636 → {evening.domain.host}:636" in mended.json["changes"][0]
+    rekey.ok("rotate", "--record", f"{jane.name} sign-in")
 
 
 def test_after_a_restore_nothing_runs_until_doctor_has_compared_and_named_what_changed(evening: Evening) -> None:

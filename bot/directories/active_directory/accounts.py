@@ -6,7 +6,7 @@ Microsoft's appendix on protected accounts and groups.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from ldap3.utils.dn import parse_dn
@@ -63,8 +63,10 @@ def tier_of(entry: Entry, *, in_privileged_group: bool) -> Tier:
     return Tier.SERVICE if entry.all("servicePrincipalName") else Tier.PERSON
 
 
-def guard_of(entry: Entry, own_sid: str | None) -> str | None:
-    """Why this account is never rotated, in a sentence; None when it may be."""
+def guard_of(entry: Entry, tokens: Collection[str]) -> str | None:
+    """Why this account is never rotated, in a sentence; None when it may be. `tokens` are the SIDs we act under: the
+    only account among them is our own.
+    """
     name, flags = entry.text("sAMAccountName") or "", entry.integer("userAccountControl")
     if rid(entry.sid()) == KRBTGT or name.lower().startswith("krbtgt_"):
         return "It is the domain's Kerberos key account: resetting it is a procedure of its own."
@@ -74,7 +76,7 @@ def guard_of(entry: Entry, own_sid: str | None) -> str | None:
         return "It belongs to a trust or a computer, which agree on its password between themselves."
     if name.upper().startswith(("MSOL_", "AAD_")):
         return "It is a directory synchronization account: its password has to be changed in Microsoft Entra Connect."
-    if own_sid and entry.sid() == own_sid:
+    if entry.sid() in tokens:
         return "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
     if flags & SMARTCARD:
         return "It signs in with a smart card only: it has no password anybody knows."
@@ -83,7 +85,7 @@ def guard_of(entry: Entry, own_sid: str | None) -> str | None:
     return None
 
 
-def seen(entry: Entry, *, domain: str, in_privileged_group: bool, own_sid: str | None) -> SeenAccount:
+def seen(entry: Entry, *, domain: str, in_privileged_group: bool, tokens: Collection[str]) -> SeenAccount:
     """An entry of a listing as the port shows it."""
     return SeenAccount(
         object_id=entry.guid(),
@@ -97,8 +99,8 @@ def seen(entry: Entry, *, domain: str, in_privileged_group: bool, own_sid: str |
         locked=is_locked(entry),
         password_set_at=entry.moment("pwdLastSet"),
         tier=tier_of(entry, in_privileged_group=in_privileged_group),
-        guard=guard_of(entry, own_sid),
-        is_connector=entry.sid() == own_sid,
+        guard=guard_of(entry, tokens),
+        is_connector=entry.sid() in tokens,
     )
 
 

@@ -118,16 +118,16 @@ def _pdc(session: Session, servers: Sequence[Server]) -> Iterator[Finding]:
 
 
 def _own_account(session: Session) -> Iterator[Finding]:
-    expiry = ("msDS-UserPasswordExpiryTimeComputed",)
-    own = session.read(f"<SID={session.own_sid}>", expiry) if session.own_sid else None
-    ends = own.moment(*expiry) if own else None
-    if ends and ends - session.now() < _SOON:
-        yield Finding(
-            Level.WARNING,
-            f"The password of the connector's own account expires on {ends:%-d %B %Y}.",
-            "Set “Password never expires” for it, or give it a new password and that to the connection.",
-            "own-password-expires",
-        )
+    ours = "".join(f"(objectSid={sid})" for sid in session.tokens)
+    for own in session.find(f"(&(objectClass=user)(|{ours}))", ("msDS-UserPasswordExpiryTimeComputed",)):
+        ends = own.moment("msDS-UserPasswordExpiryTimeComputed")
+        if ends and ends - session.now() < _SOON:
+            yield Finding(
+                Level.WARNING,
+                f"The password of the connector's own account expires on {ends:%-d %B %Y}.",
+                "Set “Password never expires” for it, or give it a new password and that to the connection.",
+                "own-password-expires",
+            )
 
 
 def _reset_right(session: Session) -> Iterator[Finding]:
@@ -166,4 +166,4 @@ def _reset_right(session: Session) -> Iterator[Finding]:
 
 def _ordinary(session: Session, entry: Entry, administrators: Privileged) -> bool:
     """Neither an administrator's (Windows protects those from delegation) nor one that is never rotated."""
-    return accounts.guard_of(entry, session.own_sid) is None and not administrators.has(entry)
+    return accounts.guard_of(entry, session.tokens) is None and not administrators.has(entry)

@@ -10,6 +10,7 @@ from ldap3.protocol.formatters.formatters import format_sid
 
 _1601 = datetime(1601, 1, 1, tzinfo=UTC)
 _NEVER = 0x7FFFFFFFFFFFFFFF
+_CENTURY = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,8 @@ class Entry:
         return _1601 + timedelta(microseconds=ticks // 10) if 0 < ticks < _NEVER else None
 
     def span(self, name: str) -> timedelta:
-        """A negative interval of 100 ns ticks; zero when absent, and as long as it gets for "for ever"."""
-        ticks = -self.integer(name)
-        return timedelta(microseconds=ticks // 10) if ticks <= 10**17 * 3 else timedelta.max
+        """A negative interval of 100 ns ticks; zero when absent, and a century for "for ever"."""
+        return min(timedelta(microseconds=min(-self.integer(name), _NEVER) // 10), _CENTURY)
 
     def guid(self) -> str:
         """The objectGUID in its canonical form."""

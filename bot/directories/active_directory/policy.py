@@ -73,6 +73,8 @@ def rules_for(session: Session, entry: Entry) -> Rules:
 def domain_rules(session: Session) -> Rules:
     """The rules of those for whom no fine-grained policy holds."""
     head = session.head
+    if not (head.all("minPwdLength") and head.all("lockoutThreshold")):
+        return _cautious(session, "we may not read the domain's policy")
     return Rules(
         length=head.integer("minPwdLength"),
         complexity=bool(head.integer("pwdProperties") & COMPLEXITY),
@@ -95,13 +97,14 @@ def _fine_grained(entry: Entry) -> Rules:
 
 
 def _cautious(session: Session, why: str) -> Rules:
-    domain = domain_rules(session)
+    """The domain's own rules, as far as they are shown, made as strict as any sensible policy."""
+    head = session.head
     return Rules(
-        length=max(domain.length, _ASSUMED_LENGTH),
+        length=max(head.integer("minPwdLength"), _ASSUMED_LENGTH),
         complexity=True,
-        minimum_age=domain.minimum_age,
-        threshold=min(domain.threshold or _ASSUMED_THRESHOLD, _ASSUMED_THRESHOLD),
-        window=max(domain.window, _ASSUMED_WINDOW),
+        minimum_age=head.span("minPwdAge"),
+        threshold=min(head.integer("lockoutThreshold") or _ASSUMED_THRESHOLD, _ASSUMED_THRESHOLD),
+        window=max(head.span("lockOutObservationWindow"), _ASSUMED_WINDOW),
         source=f"A careful assumption, because {why}: at least {_ASSUMED_LENGTH} characters, with complexity.",
     )
 

@@ -8,7 +8,7 @@ each time.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ldap3.utils.conv import escape_filter_chars
@@ -58,23 +58,22 @@ def changes(session: Session, since: str | None) -> Changes:
     usn, invocation = _usn(session), _invocation(session)
     names = _domain_names(session)
     privileged = privileged_accounts(session)
-    everybody, known = _sums(session, usn, before.usn if before else 0)
-    cursor = _Cursor(invocation, usn, *everybody, tuple(sorted(privileged.members)))
+    created = _created(session)
+    cursor = _Cursor(invocation, usn, *_sum(created, usn), tuple(sorted(privileged.members)))
 
     def listed(entries: Iterable[Entry]) -> Iterator[SeenAccount]:
         domain = names[0].upper() if names else ""
         for entry in entries:
-            yield accounts.seen(
-                entry, domain=domain, in_privileged_group=privileged.has(entry), own_sid=session.own_sid
-            )
+            yield accounts.seen(entry, domain=domain, in_privileged_group=privileged.has(entry), tokens=session.tokens)
 
     def everything() -> Changes:
         found = session.find(accounts.SIGN_INS, accounts.LISTED)
         return Changes(listed(found), cursor.text(), complete=True, domain_names=names)
 
-    if before is None or before.invocation != invocation or before.usn > usn:
+    same_database = before is not None and before.invocation == invocation != "" and before.usn <= usn
+    if before is None or not same_database or 0 in created.values():
         return everything()
-    removed = _removed(session, before, *known)
+    removed = _removed(session, before, created)
     moved = privileged.members.symmetric_difference(before.privileged)
     if removed is None or len(moved) > _MANY:
         return everything()
@@ -97,8 +96,9 @@ def _touched(session: Session, usn: int, moved: Iterable[str]) -> Iterator[Entry
         yield from session.find(accounts.SIGN_INS, accounts.LISTED, by_guid(account))
 
 
-def _removed(session: Session, before: _Cursor, count: int, total: str) -> tuple[str, ...] | None:
-    """Who is gone since, given how many known before exist now, and their sum; None when that cannot be told."""
+def _removed(session: Session, before: _Cursor, created: Mapping[str, int]) -> tuple[str, ...] | None:
+    """Who is gone since; None when that cannot be told, and everything has to be read."""
+    count, total = _sum(created, before.usn)
     if (count, total) == (before.count, before.total):
         return ()
     gone = {
@@ -116,12 +116,16 @@ def _removed(session: Session, before: _Cursor, count: int, total: str) -> tuple
     return None
 
 
-def _sums(session: Session, usn: int, earlier: int) -> tuple[tuple[int, str], tuple[int, str]]:
-    """How many accounts there are and their ids added up: of those created up to `usn`, and up to `earlier`."""
-    found = session.find(f"(&{accounts.SIGN_INS}(uSNCreated<={usn}))", ("objectGUID", "uSNCreated"))
-    created = [(entry.guid(), entry.integer("uSNCreated")) for entry in found]
-    known = [guid for guid, number in created if number <= earlier]
-    return (len(created), _added("0", (guid for guid, _ in created))), (len(known), _added("0", known))
+def _created(session: Session) -> dict[str, int]:
+    """Everybody's id, and the number it was created under; 0 where that is hidden from us, as changes would be too."""
+    found = session.find(accounts.SIGN_INS, ("objectGUID", "uSNCreated"))
+    return {entry.guid(): entry.integer("uSNCreated") for entry in found}
+
+
+def _sum(created: Mapping[str, int], usn: int) -> tuple[int, str]:
+    """How many of them were created up to this number, and their ids added up."""
+    guids = [guid for guid, number in created.items() if number <= usn]
+    return len(guids), _added("0", guids)
 
 
 def _added(total: str, guids: Iterable[str]) -> str:

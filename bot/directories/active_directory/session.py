@@ -36,8 +36,8 @@ class Session:
     """The controller's directory service, by which the domain names who emulates the PDC."""
     functionality: int
     read_only: bool
-    tokens: tuple[str, ...]
-    """The SIDs the controller holds for ours, our own first."""
+    tokens: frozenset[str]
+    """The SIDs we act under: our own account's and those of its groups."""
     head: Entry
     """The domain's own entry: its policy, and who emulates the PDC."""
     said_at: datetime
@@ -54,11 +54,6 @@ class Session:
     def is_pdc(self) -> bool:
         """Whether password changes made elsewhere arrive here first."""
         return (self.head.text("fSMORoleOwner") or "").lower() == self.service.lower()
-
-    @property
-    def own_sid(self) -> str | None:
-        """The SID of the account we signed in with."""
-        return self.tokens[0] if self.tokens else None
 
     def fresh(self) -> bool:
         """Still worth using."""
@@ -121,7 +116,7 @@ def introduce(wire: Wire) -> Session:
         service=root.text("dsServiceName") or "",
         functionality=root.integer("domainFunctionality"),
         read_only=_READ_ONLY_CONTROLLER in root.texts("supportedCapabilities"),
-        tokens=tuple(sid_text(raw) for raw in root.all("tokenGroups")),
+        tokens=frozenset(sid_text(raw) for raw in root.all("tokenGroups")),
         head=heads[0],
         said_at=now - timedelta(seconds=time.monotonic() - wire.opened),
     )

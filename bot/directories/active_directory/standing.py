@@ -16,7 +16,7 @@ def standing(session: Session, account: str) -> Standing:
         raise diagnostics.gone(session.name, account)
     name = entry.text("sAMAccountName") or ""
     rules = policy.rules_for(session, entry)
-    guard = accounts.guard_of(entry, session.own_sid)
+    guard = accounts.guard_of(entry, session.tokens)
     set_at = entry.moment("pwdLastSet")
     possible_at = set_at + rules.minimum_age if set_at and rules.minimum_age else None
     return Standing(

@@ -59,12 +59,12 @@ def test_ordinary_groups_make_no_administrator(sid: str) -> None:
     ],
 )
 def test_who_is_never_rotated_and_why(values: dict[str, list[bytes]], said: str) -> None:
-    assert said in (guard_of(Entry("CN=x", values), own_sid=None) or "")
+    assert said in (guard_of(Entry("CN=x", values), tokens=()) or "")
 
 
 def test_a_person_may_be_rotated() -> None:
     values = {"samaccountname": [b"alice"], "useraccountcontrol": [b"512"], "objectclass": [b"top", b"user"]}
-    assert guard_of(Entry("CN=x", values), own_sid=None) is None
+    assert guard_of(Entry("CN=x", values), tokens=()) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_no_id_never_becomes_a_search_base() -> None:
 def test_administrators_are_found_through_nesting_and_primary_group(corp: Domain, staff: ActiveDirectory) -> None:
     direct, nested, primary, looks = (corp.create_user(unique_name(name)) for name in ("di", "ne", "pr", "looks"))
     corp.add_member(f"CN=Account Operators,CN=Builtin,{corp.base_dn}", direct.dn)
-    inner = corp.create_group(unique_name("inner"), members=[nested.dn])
+    inner = corp.create_group(unique_name("in(n)er"), members=[nested.dn])
     outer = corp.create_group(unique_name("outer"), members=[inner])
     corp.add_member(f"CN=Backup Operators,CN=Builtin,{corp.base_dn}", outer)
     corp.add_member(f"CN=Domain Admins,CN=Users,{corp.base_dn}", primary.dn)

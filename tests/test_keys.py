@@ -188,9 +188,7 @@ def test_kill_9_while_keys_rotate_loses_nothing_and_it_can_be_run_again(
     expected = seal_things(database, safe, 40)
     url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     for finished in (0, 1, 3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", ROTATE, url, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
+        child = subprocess.Popen([sys.executable, "-c", ROTATE, url, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         for _ in range(finished):
             assert child.stdout.readline() == "rotated\n"

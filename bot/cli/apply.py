@@ -28,10 +28,11 @@ def apply(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring organizations, connections, people and the rule up to a world file, all or nothing.
+    """Bring everything up to a world file.
 
-    Shows the plan first. New and changed connections are tried before they are saved; one that does not work yet is
-    saved all the same, and `rekey doctor` goes on about it.
+    That is organizations, connections, people and the rule, all of it or nothing. Shows the plan first. New and
+    changed connections are tried before they are saved; one that does not work yet is saved all the same, and
+    `rekey doctor` goes on about it.
     """
     ready = services()
     world = read_world(file, ready.settings, ready.extra_kinds)

@@ -16,7 +16,10 @@ commands = typer.Typer(no_args_is_help=True, help="The audit trail: who did what
 
 @commands.command()
 def verify(as_json: Json = False) -> None:
-    """Find any edit, gap, reordering or cut tail; exits 1 when there is one."""
+    """Prove that the trail is whole.
+
+    Finds any edit, gap, reordering or cut tail; exits 1 when there is one.
+    """
     ready = services()
     with ready.database.reading() as session:
         found = ready.trail.verify(session)
@@ -36,7 +39,10 @@ def export(
     as_json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet.")] = False,
 ) -> None:
-    """Write every line to stdout: as one JSON object a line, as one JSON list (--json), or as CSV (--csv)."""
+    """Write every line to stdout.
+
+    As one JSON object a line, as one JSON list (--json), or as CSV (--csv).
+    """
     if as_json and csv:
         raise BadInput("--json and --csv cannot both be had. Nothing was written.")
     ready = services()

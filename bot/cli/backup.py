@@ -17,7 +17,10 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, in place of an earlier one.")],
     as_json: Json = False,
 ) -> None:
-    """Write one consistent copy of everything but the key ring to a file, while work goes on."""
+    """Write a consistent copy to a file.
+
+    Of everything but the key ring, while work goes on.
+    """
     ready = services()
     manifest = backups.backup(ready.database, ready.safe.keys, ready.trail, cli_operator(), file)
     if as_json:
@@ -46,7 +49,10 @@ def restore(
 def recover(
     key: Annotated[Path, typer.Option("--key", help="The recovery.key that was moved offline.")], as_json: Json = False
 ) -> None:
-    """Bring every password in the escrow file back into the database, after it was lost or restored from yesterday."""
+    """Bring passwords back from escrow.
+
+    Every password in the escrow file comes back into a database that was lost, or restored from yesterday.
+    """
     ready = services()
     done = escrow.recover(ready.database, ready.safe, ready.trail, cli_operator(), read_recovery_key(key))
     if as_json:

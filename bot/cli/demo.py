@@ -2,7 +2,10 @@
 
 
 def demo() -> None:
-    """Take a guided tour of Rekey on a practice company, in the terminal. Nothing of yours is touched."""
+    """Take a guided tour of Rekey.
+
+    On a practice company, in the terminal. Nothing of yours is touched.
+    """
     from bot.demo import tour  # only here: the pretend world is no part of any other command
 
     tour.run()

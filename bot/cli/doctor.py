@@ -14,10 +14,11 @@ _MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.PROBLEM: "PROBLEM"}
 
 
 def doctor(organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Examine Rekey itself and every directory, and say in words what to do about what is wrong.
+    """Say what is wrong, and how to mend it.
 
-    After a restore it compares the directories with the database and lets the work go on. Exits 1 when something is
-    wrong, 3 when all that is wrong is that a directory cannot be reached.
+    Examines Rekey itself and every directory. After a restore it compares the directories with the database and
+    lets the work go on. Exits 1 when something is wrong, 3 when all that is wrong is that a directory cannot be
+    reached.
     """
     ready = services()
     with ready.database.reading() as session:

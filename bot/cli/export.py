@@ -5,7 +5,10 @@ from bot.world_file.export import export_world, written
 
 
 def export(as_json: Json = False) -> None:
-    """Write a world file of everything that is set up to stdout: references to credentials, never the credentials."""
+    """Write the world file back, to stdout.
+
+    With references to credentials where they came from some, never with the credentials.
+    """
     with services().database.reading() as session:
         world = export_world(session)
     if as_json:

@@ -24,9 +24,10 @@ All = Annotated[bool, typer.Option("--all", help="Every organization.")]
 def stop(
     organization: Named = None, named: OfOrganization = None, everyone: All = False, as_json: Json = False
 ) -> None:
-    """Freeze an organization: no password is written there any more until `rekey start`.
+    """Freeze an organization.
 
-    What was already sent to a directory is still looked at, so that every password is known.
+    No password is written there any more until `rekey start`. What was already sent to a directory is still looked
+    at, so that every password is known.
     """
     _switch(organization or named, everyone, as_json, freeze)
 

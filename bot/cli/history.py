@@ -17,7 +17,10 @@ def history(
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
-    """Show a record's rotations and password revisions, newest first; never a password. Looking is audited."""
+    """Show what became of a record.
+
+    Its rotations and password revisions, newest first; never a password. Looking is audited.
+    """
     ready = services()
     operator = cli_operator()
     with ready.database.writing() as session:

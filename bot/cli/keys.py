@@ -10,6 +10,8 @@ from bot.permissions import cli_operator
 from bot.rotation.planning import Intent, preview, request
 from bot.services import Services
 from storage.connections import connections_of
+from storage.organizations import organizations
+from storage.records import records_of
 from storage.rotations import approved_records
 
 commands = typer.Typer(no_args_is_help=True, help="The key ring that seals every password.")
@@ -17,7 +19,7 @@ commands = typer.Typer(no_args_is_help=True, help="The key ring that seals every
 
 @commands.command()
 def init(as_json: Json = False) -> None:
-    """Make the key file and the recovery key. Never overwrites one."""
+    """Make the key file and the recovery key."""
     read = settings()
     if read.master_key is not None:
         raise BadInput("REKEY_MASTER_KEY holds the key ring already. Nothing was made. Unset it to make a key file.")
@@ -35,7 +37,10 @@ def init(as_json: Json = False) -> None:
 
 @commands.command()
 def rotate(as_json: Json = False) -> None:
-    """Put a new key in front and wrap everything under it, while everything else goes on."""
+    """Put a new key in front of the ring.
+
+    Everything is wrapped under it, while everything else goes on.
+    """
     done = _rotate(services())
     if as_json:
         print_json({"key_id": done.key_id, "rewrapped": done.rewrapped, "broken": list(done.broken)})
@@ -48,10 +53,11 @@ def rotate(as_json: Json = False) -> None:
 
 @commands.command()
 def compromised(yes: Yes = False, as_json: Json = False) -> None:
-    """The key ring got out: put a new key in front, and plan a new password for every record that has a match.
+    """Answer a key ring that got out.
 
-    The rotations run with `rekey serve`, or with the next `rekey rotate --all`. Connector credentials, and passwords of
-    records without an approved match, are for people to change; they are named.
+    Puts a new key in front, and plans a new password for every record that has a match. The rotations run with
+    `rekey serve`, or with the next `rekey rotate --all`. Connector credentials, and passwords of records without an
+    approved match, are for people to change.
     """
     ready = services()
     ready.safe.escrow.check()
@@ -63,7 +69,10 @@ def compromised(yes: Yes = False, as_json: Json = False) -> None:
             for organization, connection in connections_of(session, "directory")
             if connection.credential is not None
         ]
+        unmatched = sum(len(records_of(session, each.id)) for each in organizations(session)) - len(planned)
     say(f"A new key comes in front, and {len(planned)} records get new passwords, whatever their tier.")
+    if unmatched:
+        say(f"! {unmatched} records have no approved match: change those passwords yourself (`rekey records list`).")
     for name in credentials:
         say(plain(f"! Give the connector credential of {name} a new password yourself, then run `rekey apply`."))
     confirm(yes, "rekey keys compromised")

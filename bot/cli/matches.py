@@ -34,7 +34,10 @@ State = Annotated[list[MatchState] | None, typer.Option("--state", help="Only ma
 
 @commands.command("list")
 def list_matches(organization: OfOrganization = None, state: State = None, as_json: Json = False) -> None:
-    """List the match of every account, with the records that could be its own where nobody has decided."""
+    """List the match of every account.
+
+    Where nobody has decided yet, with the records that could be its own.
+    """
     ready = services()
     with ready.database.reading() as session:
         rows = match_rows(session, organization_id=organization_id(session, organization), states=state)
@@ -90,7 +93,7 @@ def search_records(
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
-    """Find the records that come closest to an account, best first."""
+    """Find the closest records, best first."""
     ready = services()
     with ready.database.reading() as session:
         found = search(session, _named(session, [account], organization)[0], text)
@@ -108,7 +111,10 @@ def approve(
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
-    """Approve what is suggested: that is the consent to rotate. It changes no password."""
+    """Approve what is suggested.
+
+    That is the consent to rotate; by itself it changes no password.
+    """
     if all_exact == bool(accounts):
         raise BadInput("Name the matches to approve, or --all-exact for everything suggested. Nothing was changed.")
     ready = services()
@@ -126,7 +132,10 @@ def approve(
 
 @commands.command()
 def ignore(accounts: Accounts = None, organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Leave these accounts alone: not rotated, not suggested again, not counted as unmatched."""
+    """Leave these accounts alone.
+
+    They are not rotated, not suggested again, and not counted as unmatched.
+    """
     _decide(services(), accounts, organization, as_json, review.ignore)
 
 
@@ -145,7 +154,10 @@ def choose(
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
-    """Approve this record for these accounts, whatever was suggested."""
+    """Approve a record of your choice.
+
+    For one account or several, whatever was suggested.
+    """
     named = list(accounts or ())
     if not record and len(named) > 1:
         record = named.pop()
@@ -163,7 +175,10 @@ def choose(
 
 @commands.command("create-record")
 def create_record(accounts: Accounts = None, organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Create a record for each of these accounts in the embedded vault, and approve it."""
+    """Create a record for each account.
+
+    In the embedded vault, and approved; it has no password until the first rotation.
+    """
     _decide(services(), accounts, organization, as_json, review.create_record)
 
 

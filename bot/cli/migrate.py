@@ -5,9 +5,9 @@ from bot.cli.console import Json, print_json, settings
 
 
 def migrate(as_json: Json = False) -> None:
-    """Bring the database up to this version's schema; every command does this by itself on start.
+    """Bring the database's schema up to date.
 
-    There is no way down: a backup is the way back.
+    Every command does this by itself on start. There is no way down: a backup is the way back.
     """
     database = app.open_database(settings())
     revision = database.schema_revision()

@@ -30,9 +30,10 @@ def import_records(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a CSV file into an organization's vault, wholly or not at all, and suggest matches. Rotates nothing.
+    """Take a CSV file into a vault.
 
-    Delete the file afterwards: it holds every password in clear.
+    Wholly or not at all, and matches are suggested for what is new. Rotates nothing. Delete the file afterwards: it
+    holds every password in clear.
     """
     ready = services()
     with ready.database.reading() as session:

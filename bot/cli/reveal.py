@@ -34,9 +34,10 @@ def reveal(
     organization: OfOrganization = None,
     as_json: Json = False,
 ) -> None:
-    """Print a record's password to stdout, once the audit trail says so.
+    """Print a record's password.
 
-    While a rotation is undecided a directory may hold another one: --json lists those as well, under "alternatives".
+    To stdout, once the audit trail says so. While a rotation is undecided a directory may hold another one: --json
+    lists those as well, under "alternatives".
     """
     ready = services()
     with ready.database.writing() as session:

@@ -39,11 +39,11 @@ def rotate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Rotate passwords: the new one reaches every directory and the vault, or none.
+    """Give records a new password.
 
-    Joins and resumes what is open already. Returns when every rotation has ended (exit 0, or 1 when one did not
-    succeed), or when all that are left wait for a system that is away (exit 3: they go on with `rekey serve`, or with
-    the next `rekey rotate`).
+    It reaches every directory and the vault, or none. Joins and resumes what is open already. Returns when every
+    rotation has ended (exit 0, or 1 when one did not succeed), or when all that are left wait for a system that is
+    away (exit 3: they go on with `rekey serve`, or with the next `rekey rotate`).
     """
     if everything == bool(record):
         raise BadInput("Say which: --record NAME (may be repeated), or --all. Nothing was rotated.")

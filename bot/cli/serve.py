@@ -12,9 +12,10 @@ _log = structlog.get_logger(__name__)
 
 
 def serve() -> None:
-    """Do what was asked for, as it falls due, until interrupted (SIGINT or SIGTERM).
+    """Run what falls due until told to stop.
 
-    Any number of these and of other commands may run on one database: each lane is worked by one of them at a time.
+    SIGINT or SIGTERM ends it, once what is under way is safe. Any number of these and of other commands may run on
+    one database: each lane is worked by one of them at a time.
     """
     settings = load()
     logs.start(settings.log_level, settings.log_format)

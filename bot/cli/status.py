@@ -9,7 +9,10 @@ from storage.rotations import approved_records
 
 
 def status(organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Show every record with an approved match: its latest rotation, in one of the seven words, and why."""
+    """Show how each record's rotation stands.
+
+    Every record with an approved match, its latest rotation in one of the seven words, and why.
+    """
     ready = services()
     with ready.database.reading() as session:
         found = report(session, approved_records(session, organization_id(session, organization)))

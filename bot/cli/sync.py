@@ -15,7 +15,9 @@ from storage.tasks import request_sync
 
 
 def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Read what changed in the directories, and suggest a record for every account.
+    """Read the directories anew.
+
+    Takes in what changed there, and suggests a record for every account that nobody has decided on.
 
     Exits 3 when a directory could not be reached; what the others said is kept.
     """

@@ -1,5 +1,6 @@
 """Proving passwords on a real domain: every state an account can be in, and every policy that can hold for it."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import SecretStr
 
 from bot.directories.active_directory import ActiveDirectory, policy
 from bot.directories.base import Proof, Verdict
-from bot.errors import BadInput, NoAnswer
+from bot.errors import BadInput, NoAnswer, PasswordRefused
 from tests.directories.active_directory.conftest import Connect
 from tests.real import witness
 from tests.real.domain import Account, Domain, unique_name
@@ -191,3 +192,17 @@ def test_a_sign_in_whose_answer_is_lost_is_no_answer_and_nothing_is_known(
         directory.works(guid, WRONG)
     assert proxy.lost.is_set()
     assert directory.works(guid, SecretStr(account.password), unproven=1).verdict is Verdict.WAIT
+
+
+def test_nothing_secret_is_logged_even_at_debug_level(
+    corp: Domain, staff: ActiveDirectory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account = corp.create_user(unique_name("quiet"))
+    rotate(staff, account)
+    staff.works(str(account.guid), WRONG)
+    with pytest.raises(PasswordRefused):
+        staff.set_password(str(account.guid), SecretStr("sh0rt"))
+    for secret in (OURS.get_secret_value(), WRONG.get_secret_value(), corp.service_password):
+        for written in (secret, secret.encode().hex(), secret.encode("utf-16-le").hex()):
+            assert written not in caplog.text

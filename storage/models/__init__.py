@@ -1,0 +1,53 @@
+"""The tables, and the states their rows can be in.
+
+One class per table, one file per story: `words` (states, tiers), `organizations`, `accounts`, `rotations`, `proof`. A
+row of one organization can only point at rows of the same organization: the foreign keys are composite, so a
+cross-organization match cannot be stored at all.
+
+Rows are built by Rekey alone (SQLModel does not validate table classes); what comes from outside is parsed into
+pydantic models or dataclasses first. Times are aware UTC.
+"""
+
+from storage.models.accounts import Account, Match, Record, Revision
+from storage.models.organizations import Connection, Grant, Organization, Rule
+from storage.models.proof import AuditEvent, Fact
+from storage.models.rotations import Lane, ProofTry, Rotation, Task
+from storage.models.words import (
+    MatchState,
+    RevisionState,
+    Role,
+    RotationState,
+    Status,
+    TaskKind,
+    TaskState,
+    Tier,
+    new_uid,
+    now,
+)
+
+__all__ = [
+    "Account",
+    "AuditEvent",
+    "Connection",
+    "Fact",
+    "Grant",
+    "Lane",
+    "Match",
+    "MatchState",
+    "Organization",
+    "ProofTry",
+    "Record",
+    "Revision",
+    "RevisionState",
+    "Role",
+    "Rotation",
+    "RotationState",
+    "Rule",
+    "Status",
+    "Task",
+    "TaskKind",
+    "TaskState",
+    "Tier",
+    "new_uid",
+    "now",
+]

@@ -1,0 +1,109 @@
+"""The states rows can be in, the tiers and roles, and what every table needs: a clock, ids, one organization."""
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKeyConstraint
+
+
+def now() -> datetime:
+    """The present, aware UTC: our own clock, never to be compared with a directory's."""
+    return datetime.now(UTC)
+
+
+def new_uid() -> str:
+    """An id that stays with a row across databases: `recover` and `restore` find rows again by it."""
+    return uuid.uuid4().hex
+
+
+class Tier(StrEnum):
+    """What kind of account; `shared`, `service` and `break-glass` may be marked in the world file."""
+
+    PERSON = "person"
+    SHARED = "shared"
+    SERVICE = "service"
+    PRIVILEGED = "privileged"
+    BREAK_GLASS = "break-glass"
+
+
+class Role(StrEnum):
+    """What an operator may be, everywhere or in one organization."""
+
+    ADMINISTRATOR = "administrator"
+    TECHNICIAN = "technician"
+    VIEWER = "viewer"
+
+
+class MatchState(StrEnum):
+    """Where an account stands with the vault; `approved` is also the consent to rotate."""
+
+    SUGGESTED = "suggested"
+    SEVERAL = "several"
+    NONE = "none"
+    APPROVED = "approved"
+    IGNORED = "ignored"
+
+
+class RevisionState(StrEnum):
+    """Which version of a record's password this is; none is ever deleted."""
+
+    PENDING = "pending"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+    OLD = "old"
+    DISCARDED = "discarded"
+
+
+class Status(StrEnum):
+    """The seven words people see."""
+
+    IN_PROGRESS = "In progress"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    API_ERROR = "API Error"
+    ADMIN_NOT_PERMITTED = "Admin Not Permitted"
+    MULTI_TENANT_NOT_PERMITTED = "Multi Tenant Not Permitted"
+    NOT_PERMITTED = "Not Permitted"
+
+
+class RotationState(StrEnum):
+    """Where a rotation is; the diagram is in `bot.rotation`. The first three are open."""
+
+    PLANNED = "planned"
+    ROTATING = "rotating"
+    PUTTING_BACK = "putting_back"
+    SUCCESSFUL = "successful"
+    REFUSED = "refused"
+    PUT_BACK = "put_back"
+    STUCK = "stuck"
+    CANCELLED = "cancelled"
+
+
+class TaskKind(StrEnum):
+    """What a task does towards its connection."""
+
+    ROTATE = "rotate"
+    SYNC = "sync"
+
+
+class TaskState(StrEnum):
+    """Where a task is. An -ing state means: look before acting. The diagram is in `bot.rotation`."""
+
+    WAITING = "waiting"
+    CHECKED = "checked"
+    READY = "ready"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    PUT_BACK_READY = "put_back_ready"
+    PUTTING_BACK = "putting_back"
+    PUT_BACK = "put_back"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+def same_organization(table: str, column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["organization_id", column], [f"{table}.organization_id", f"{table}.id"])

@@ -1,5 +1,6 @@
 """What a message consists of, checked before it is posted, from whichever door it comes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from re import fullmatch
 from typing import Any
@@ -26,8 +27,9 @@ class Content:
 def read_content(*, text: str | None, blocks: Any, attachments: Any = None, metadata: Any = None) -> Content:
     """Check a message as chat.postMessage does.
 
-    SlackError `no_text`, `msg_too_long`, `invalid_blocks`, `invalid_blocks_format`, `invalid_attachments`,
-    `too_many_attachments`, `invalid_metadata_format`, `invalid_metadata_schema` or `metadata_too_large`.
+    SlackError `no_text`, `msg_too_long`, `msg_blocks_too_long`, `invalid_blocks`, `invalid_blocks_format`,
+    `invalid_attachments`, `too_many_attachments`, `invalid_metadata_format`, `invalid_metadata_schema` or
+    `metadata_too_large`.
     """
     if not text and not blocks and not attachments:
         raise SlackError("no_text")
@@ -46,10 +48,15 @@ def _blocks(blocks: Any) -> list[dict[str, Any]]:
         return []
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
-    offences = list(message_offences(blocks, "/blocks"))
-    if offences:
-        raise SlackError.refusing("invalid_blocks", offences)
+    _refuse(message_offences(blocks, "/blocks"))
     return with_ids(blocks)
+
+
+def _refuse(offences: Iterable[Offence]) -> None:
+    found = list(offences)
+    if found:
+        too_long = all(offence.code == "msg_blocks_too_long" for offence in found)
+        raise SlackError.refusing("msg_blocks_too_long" if too_long else "invalid_blocks", found)
 
 
 def _attachments(attachments: Any) -> list[dict[str, Any]]:
@@ -61,9 +68,7 @@ def _attachments(attachments: Any) -> list[dict[str, Any]]:
         raise SlackError("too_many_attachments")
     stored = []
     for number, attachment in enumerate(attachments, start=1):
-        offences = list(message_offences(attachment.get("blocks", []), f"/attachments/{number - 1}/blocks"))
-        if offences:
-            raise SlackError.refusing("invalid_blocks", offences)
+        _refuse(message_offences(attachment.get("blocks", []), f"/attachments/{number - 1}/blocks"))
         stored.append({"id": number, **attachment, "blocks": with_ids(attachment.get("blocks", []))})
     return stored
 

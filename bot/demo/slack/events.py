@@ -96,7 +96,7 @@ class Events:
 
     def person(self, event_type: str, person: Person) -> None:
         """Something about a person is different (user_change, team_join)."""
-        described = person_json(person, self._app, with_email="users:read.email" in self._app.scopes)
+        described = person_json(person, self._app, self._workspace, with_email="users:read.email" in self._app.scopes)
         self.send(event_type, {"user": described, "cache_ts": person.updated})
 
     def home_opened(self, person: str, tab: str) -> None:

@@ -14,6 +14,7 @@ from .manifest import Shortcut
 from .payloads import Payloads
 from .pretend import PretendSlack
 from .replies import Replies
+from .spoken import command_text, spoken
 from .validation.objects import option_group, select_option
 from .validation.shapes import array, exactly_one, record
 from .views import View
@@ -66,7 +67,7 @@ class Interactions:
             self._slack.workspace.new_ts(),
             channel.id,
             user_id,
-            text,
+            spoken(text, self._slack.workspace),
             thread_ts=thread_ts,
             client_msg_id=self._slack.workspace.new_id("M").lower(),
         )
@@ -80,14 +81,16 @@ class Interactions:
                 person.id, channel, f"`{name}` is not a valid command. In Slack, all commands start with /"
             )
             return
-        payload = self._payloads.command(person, channel, name, rest.strip())
+        should_escape = self._slack.app.commands[name].should_escape
+        said = command_text(rest.strip(), self._slack.workspace, should_escape=should_escape)
+        payload = self._payloads.command(person, channel, name, said)
         answer = await self._slack.delivery.ask(Parcel("slash_commands", name, payload))
         if not answer.acknowledged:
             self._replies.tell_only(person.id, channel, _command_failure(name, answer))
         elif answer.payload:
-            said = answer.payload if isinstance(answer.payload, dict) else {"text": answer.payload}
+            reply = answer.payload if isinstance(answer.payload, dict) else {"text": answer.payload}
             try:
-                self._replies.respond(person.id, channel, said)
+                self._replies.respond(person.id, channel, reply)
             except SlackError as error:
                 self._replies.tell_only(person.id, channel, f"`{name}` failed with the error “{error.name}”")
 

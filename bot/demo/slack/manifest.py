@@ -14,6 +14,7 @@ class Command:
     name: str
     description: str
     usage_hint: str
+    should_escape: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ class App:
         settings = manifest.get("settings", {})
         home = features.get("app_home", {})
         commands = [
-            Command(entry["command"], entry.get("description", ""), entry.get("usage_hint", ""))
+            Command(
+                entry["command"],
+                entry.get("description", ""),
+                entry.get("usage_hint", ""),
+                bool(entry.get("should_escape", False)),
+            )
             for entry in features.get("slash_commands", [])
         ]
         shortcuts = [

@@ -8,7 +8,7 @@ from .manifest import App
 from .workspace import Channel, Message, Person, Workspace
 
 
-def person_json(person: Person, app: App, with_email: bool) -> dict[str, Any]:
+def person_json(person: Person, app: App, workspace: Workspace, *, with_email: bool) -> dict[str, Any]:
     """A user object; the email is only there for tokens with `users:read.email`."""
     profile = {
         "real_name": person.real_name,
@@ -39,6 +39,7 @@ def person_json(person: Person, app: App, with_email: bool) -> dict[str, Any]:
         "is_restricted": person.is_guest,
         "is_ultra_restricted": False,
         "is_bot": person.is_bot,
+        "is_stranger": person.team_id != workspace.team_id,
         "is_app_user": False,
         "updated": person.updated,
     }

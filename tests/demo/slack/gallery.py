@@ -145,7 +145,6 @@ def every_message() -> list[list[Block]]:
                     {"type": "icon_button", "icon": "trash", "text": plain("Throw away"), "action_id": "trash"},
                 ],
             },
-            {"type": "alert", "level": "warning", "text": mrkdwn("Mind the *gap*.")},
         ],
         accessories,
         [
@@ -231,17 +230,27 @@ def every_input_modal() -> Block:
         "submit": plain("Save"),
         "close": plain("Cancel"),
         "blocks": [
-            {
-                "type": "input",
-                "block_id": name,
-                "label": plain(f"The {name.replace('_', ' ')}"),
-                "hint": plain("A hint"),
-                "optional": True,
-                "element": {**element, "action_id": "value"},
-            }
-            for name, element in MODAL_INPUTS.items()
+            *({"type": "alert", "level": level, "text": mrkdwn(f"Mind the *{level}*.")} for level in LEVELS),
+            *_inputs(),
         ],
     }
+
+
+LEVELS = ("default", "info", "success", "warning", "error")
+
+
+def _inputs() -> list[Block]:
+    return [
+        {
+            "type": "input",
+            "block_id": name,
+            "label": plain(f"The {name.replace('_', ' ')}"),
+            "hint": plain("A hint"),
+            "optional": True,
+            "element": {**element, "action_id": "value"},
+        }
+        for name, element in MODAL_INPUTS.items()
+    ]
 
 
 def home() -> Block:

@@ -1,7 +1,7 @@
 """A small Bolt app, used by people, in both delivery modes: what they do reaches it, what it says reaches them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -53,6 +53,20 @@ def test_a_commands_acknowledgement_is_for_its_sender_alone(office: Office) -> N
     command = office.robot.commands[0]
     assert (command["command"], command["text"], command["channel_name"]) == ("/robot", "hello", "general")
     assert command["user_id"] == office.alice.id
+
+
+def test_what_is_typed_arrives_escaped_with_names_as_references(office: Office) -> None:
+    office.alice.types("@bob & #random <b>", in_="#general")
+    office.alice.sees("@bob & #random <b>", in_="#general")
+    office.alice.until(lambda: True if office.robot.heard else None, "the message")
+    world = office.world
+    assert office.robot.heard[0]["text"] == f"<@{world.bob}> &amp; <#{world.random}> &lt;b&gt;"
+    office.alice.types("/robot @bob & co", in_="#general")
+    office.alice.sees("you said @bob & co", in_="#general")
+    world.running.app.commands["/robot"] = replace(world.running.app.commands["/robot"], should_escape=True)
+    office.alice.types("/robot @bob", in_="#general")
+    office.alice.until(lambda: True if len(office.robot.commands) == 2 else None, "the command")
+    assert [command["text"] for command in office.robot.commands] == ["@bob &amp; co", f"<@{world.bob}|bob>"]
 
 
 def test_a_command_may_answer_aloud_and_later(office: Office) -> None:
@@ -425,7 +439,7 @@ def test_what_happens_in_the_workspace_reaches_the_app(office: Office) -> None:
 
         alice.until(look, f"{event_type} {fields} to reach the app")
 
-    alice.types("hello <@U0PRETENDB>", in_="#general")
+    alice.types("hello @robot", in_="#general")
     heard("message", user=alice.id, channel_type="channel")
     heard("app_mention", user=alice.id)
     alice.sees("You called, @alice?", in_="#general")

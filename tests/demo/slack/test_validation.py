@@ -184,6 +184,15 @@ BROKEN_BLOCKS: list[tuple[Block, str, str]] = [
     ({**IMAGE, "alt_text": "x" * 2001}, "/alt_text", "must be less than 2001"),
     ({"type": "markdown", "text": "x" * 12_001}, "/text", "must be less than 12001"),
     ({"type": "alert", "text": plain("x"), "level": "panic"}, "/level", "must be a valid enum value"),
+    ({"type": "alert", "text": plain("x" * 201)}, "/text/text", "must be less than 201"),
+    ({"type": "alert", "text": plain("x")}, "/type", "not available in a message"),
+    ({**CARD, "actions": [button()] * 4}, "/actions", "no more than 3"),
+    ({"type": "plan", "title": "x", "tasks": [TASK] * 51}, "/tasks", "no more than 50"),
+    (
+        {"type": "data_table", "caption": "c", "rows": [[{"type": "raw_text", "text": "x" * 5_001}]] * 2},
+        "/rows",
+        "no more than 10000 characters",
+    ),
     ({**CARD, "body": mrkdwn("x" * 201)}, "/body/text", "must be less than 201"),
     ({"type": "card", "subtitle": mrkdwn("x")}, "", "missing required field: hero_image or title"),
     ({"type": "carousel", "elements": [CARD] * 11}, "/elements", "no more than 10"),
@@ -341,6 +350,18 @@ def test_one_table_and_twelve_thousand_characters_of_markdown_fit_into_a_message
     assert [o.pointer for o in validate([table, table])] == ["/1"]
     markdown = {"type": "markdown", "text": "x" * 6_001}
     assert [o.pointer for o in validate([markdown, markdown])] == ["/1/text"]
+
+
+def test_all_blocks_of_a_message_together_have_a_limit() -> None:
+    one = section(text=mrkdwn("x" * 3_000))
+    assert validate([one] * 4) == []
+    (offence,) = validate([one] * 5)
+    assert offence.code == "msg_blocks_too_long"
+    # What developers measured: markdown alone, and with one divider.
+    divider = {"type": "divider"}
+    long = [{"type": "markdown", "text": "x" * 12_000}, section(text=mrkdwn("x" * 1_172))]
+    assert validate(long) == []
+    assert [offence.code for offence in validate([*long, divider])] == ["msg_blocks_too_long"]
 
 
 def test_a_view_of_more_than_250_kilobytes_is_too_large() -> None:

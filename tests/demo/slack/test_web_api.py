@@ -111,6 +111,8 @@ def test_arguments_may_come_as_a_form_with_json_inside(world: World) -> None:
 
 # chat.*
 
+LONG = [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_000}}]
+
 
 def test_a_refused_message_says_where_and_posts_nothing(world: World, refused: Refused) -> None:
     bad = [{"type": "section", "text": {"type": "mrkdwn", "text": ""}}]
@@ -135,6 +137,7 @@ def test_blocks_with_the_same_id_are_refused(world: World, refused: Refused) -> 
         ({"text": "x", "blocks": "nonsense"}, "invalid_blocks_format"),
         ({"text": "x", "blocks": {"type": "divider"}}, "invalid_blocks_format"),
         ({"text": "x", "blocks": [{"type": "divider"}] * 51}, "invalid_blocks"),
+        ({"text": "x", "blocks": [{"type": "markdown", "text": "x" * 2_700}] * 4 + LONG}, "msg_blocks_too_long"),
         ({"text": "x", "thread_ts": "1.1"}, "cannot_reply_to_message"),
         ({"text": "x", "metadata": {"event_type": "a"}}, "invalid_metadata_format"),
         ({"text": "x", "metadata": {"event_type": "a b", "event_payload": {}}}, "invalid_metadata_schema"),
@@ -348,6 +351,21 @@ def test_people_are_found_by_id_and_by_email(world: World, refused: Refused) -> 
     refused("users.info", "user_not_found", user="U404")
     refused("users.lookupByEmail", "users_not_found", email="gina@example.test")
     refused("users.conversations", "user_not_found", user="U404")
+
+
+def test_guests_strangers_and_the_deactivated_are_recognizable(world: World) -> None:
+    workspace = world.running.slack.workspace
+
+    def add() -> tuple[str, str]:
+        guest = workspace.add_person("guest", is_guest=True)
+        return guest.id, workspace.add_person("stranger", team_id="T0STRANGER").id
+
+    guest, stranger = world.running.call(add)
+    assert world.client.users_info(user=guest)["user"]["is_restricted"]
+    described = world.client.users_info(user=stranger)["user"]
+    assert (described["is_stranger"], described["team_id"]) == (True, "T0STRANGER")
+    assert world.client.users_info(user=world.gone)["user"]["deleted"]
+    assert not world.running.call(lambda: workspace.may_see(workspace.channels[world.random], guest))
 
 
 def test_team_bot_and_usergroups(world: World, refused: Refused) -> None:

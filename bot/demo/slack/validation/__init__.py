@@ -7,7 +7,7 @@ field, block or element is an offence, as it is in Slack.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .shapes import Offence
 from .surfaces import VIEW_BYTES_MOST, elements_of, message_offences, view_offences
@@ -17,7 +17,7 @@ __all__ = ["Offence", "check", "elements_of", "message_offences", "validate", "v
 MESSAGE_TEXT_MOST = 40_000
 
 
-def validate(payload: Mapping[str, object] | list[object]) -> list[Offence]:
+def validate(payload: Mapping[str, object] | Sequence[object]) -> list[Offence]:
     """Every rule a payload breaks, empty when Slack would take it.
 
     `payload` is a view (a dict whose `type` is `modal` or `home`), a message (a dict with `text` and/or `blocks`) or
@@ -25,8 +25,8 @@ def validate(payload: Mapping[str, object] | list[object]) -> list[Offence]:
     A message with blocks and no `text` is an offence here, though Slack only warns: screen readers and
     notifications read that text.
     """
-    if isinstance(payload, list):
-        return list(message_offences(payload))
+    if not isinstance(payload, Mapping):
+        return list(message_offences(list(payload)))
     if payload.get("type") in ("modal", "home"):
         found = list(view_offences(dict(payload)))
         if view_size(payload) > VIEW_BYTES_MOST:
@@ -45,7 +45,7 @@ def validate(payload: Mapping[str, object] | list[object]) -> list[Offence]:
     return found
 
 
-def check(payload: Mapping[str, object] | list[object]) -> None:
+def check(payload: Mapping[str, object] | Sequence[object]) -> None:
     """Raise AssertionError, listing every offence with its path, unless `validate` finds none. For tests."""
     offences = validate(payload)
     if offences:

@@ -40,10 +40,15 @@ from .shapes import (
     url,
 )
 
+# What slack_sdk does not carry, from the reference and, where that is silent, the strictest of the libraries kept up.
+ALERT_MOST = 200
+CARD_ACTIONS_MOST = 3
 FIELD_MOST = 2000
+PLAN_TASKS_MOST = 50
 TABLE_ROWS_MOST = 100
 TABLE_COLUMNS_MOST = 20
 DATA_TABLE_ROWS_MOST = 101  # 100 and the header
+DATA_TABLE_CHARACTERS_MOST = 10_000
 
 _https = matching(lambda text: text.startswith("https://"), "an https URL")
 _raw_text = record({"type": enum("raw_text"), "text": string()})
@@ -99,6 +104,20 @@ def _row_header_exists(block: Mapping[str, object], at: str) -> Iterator[Offence
         yield failed(f"{at}/row_header_column_index", "must be the index of a column")
 
 
+def _table_is_not_too_long(block: Mapping[str, object], at: str) -> Iterator[Offence]:
+    if characters(block["rows"]) > DATA_TABLE_CHARACTERS_MOST:
+        yield failed(f"{at}/rows", f"no more than {DATA_TABLE_CHARACTERS_MOST} characters are allowed in all cells")
+
+
+def characters(node: object) -> int:
+    """How many characters all `text` strings inside have together."""
+    if isinstance(node, list):
+        return sum(characters(item) for item in node)
+    if not isinstance(node, dict):
+        return 0
+    return sum(len(item) if key == "text" and isinstance(item, str) else characters(item) for key, item in node.items())
+
+
 def _collapsing_is_consistent(block: Mapping[str, object], at: str) -> Iterator[Offence]:
     if block.get("default_collapsed") and not block.get("is_collapsible"):
         yield failed(f"{at}/default_collapsed", "requires is_collapsible")
@@ -122,7 +141,7 @@ _card = _block(
         **_card_text,
         "hero_image": image_element,
         "icon": image_element,
-        "actions": array(by_type({"button": ELEMENTS["button"]}), least=1),
+        "actions": array(by_type({"button": ELEMENTS["button"]}), least=1, most=CARD_ACTIONS_MOST),
     },
     at_least_one("hero_image", "title", "actions", "body"),
 )
@@ -145,7 +164,7 @@ _leaves: dict[str, Check] = {
         None,
         _action_ids_differ,
     ),
-    "alert": _block("alert", {"text": any_text()}, {"level": enum(*sorted(AlertBlock.valid_levels))}),
+    "alert": _block("alert", {"text": any_text(ALERT_MOST)}, {"level": enum(*sorted(AlertBlock.valid_levels))}),
     "card": _card,
     "carousel": _block(
         "carousel", {"elements": array(by_type({"card": _card}), least=1, most=CarouselBlock.elements_max_length)}
@@ -173,6 +192,7 @@ _leaves: dict[str, Check] = {
         _rows_are_even,
         _header_is_plain,
         _row_header_exists,
+        _table_is_not_too_long,
     ),
     "divider": _block("divider", {}),
     "header": _block("header", {"text": plain_text(HeaderBlock.text_max_length)}, {"level": integer(1, 4)}),
@@ -188,7 +208,9 @@ _leaves: dict[str, Check] = {
         {"hint": plain_text(InputBlock.hint_max_length), "optional": boolean, "dispatch_action": boolean},
     ),
     "markdown": _block("markdown", {"text": string(MarkdownBlock.text_max_length)}),
-    "plan": _block("plan", {"title": string()}, {"tasks": array(by_type({"task_card": _task_card}))}),
+    "plan": _block(
+        "plan", {"title": string()}, {"tasks": array(by_type({"task_card": _task_card}), most=PLAN_TASKS_MOST)}
+    ),
     "rich_text": rich_text_block,
     "section": _block(
         "section",
@@ -215,7 +237,7 @@ _leaves: dict[str, Check] = {
     "video": _block(
         "video",
         {
-            "alt_text": string(),
+            "alt_text": string(ImageBlock.alt_text_max_length),
             "title": plain_text(VideoBlock.title_max_length - 1),
             "thumbnail_url": url(),
             "video_url": _https,
@@ -223,9 +245,9 @@ _leaves: dict[str, Check] = {
         {
             "title_url": _https,
             "author_name": string(VideoBlock.author_name_max_length - 1),
-            "provider_name": string(),
+            "provider_name": string(50),
             "provider_icon_url": url(),
-            "description": plain_text(),
+            "description": plain_text(200),
         },
     ),
 }

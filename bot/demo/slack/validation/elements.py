@@ -275,7 +275,7 @@ ELEMENTS: dict[str, Check] = {
             **_confirm,
             **_label,
             "value": string(ButtonElement.value_max_length),
-            "visible_to_user_ids": array(string()),
+            "visible_to_user_ids": array(string(), most=10),
         },
     ),
     "image": image_element,

@@ -22,7 +22,8 @@ def auth_test(call: Call) -> dict[str, Any]:
 
 def info(call: Call) -> dict[str, Any]:
     """users.info."""
-    return {"user": person_json(call.workspace.person(call.text("user")), call.app, call.may("users:read.email"))}
+    person = call.workspace.person(call.text("user"))
+    return {"user": person_json(person, call.app, call.workspace, with_email=call.may("users:read.email"))}
 
 
 def list_all(call: Call) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def list_all(call: Call) -> dict[str, Any]:
     page, metadata = call.page(list(call.workspace.people.values()))
     with_email = call.may("users:read.email")
     return {
-        "members": [person_json(person, call.app, with_email) for person in page],
+        "members": [person_json(person, call.app, call.workspace, with_email=with_email) for person in page],
         "cache_ts": int(call.workspace.clock.now()),
         "response_metadata": metadata,
     }
@@ -41,7 +42,7 @@ def lookup_by_email(call: Call) -> dict[str, Any]:
     email = call.text("email").lower()
     for person in call.workspace.people.values():
         if person.email.lower() == email and not person.deleted:
-            return {"user": person_json(person, call.app, with_email=True)}
+            return {"user": person_json(person, call.app, call.workspace, with_email=True)}
     raise SlackError("users_not_found")
 
 

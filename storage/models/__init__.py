@@ -1,6 +1,7 @@
 """The tables, and the states their rows can be in.
 
-One class per table, one file per story: `words` (states, tiers), `organizations`, `accounts`, `rotations`, `proof`. A
+One class per table, one file per story: `words` (states, tiers), `organizations`, `accounts`, `rotations`, `people`,
+`proof`. A
 row of one organization can only point at rows of the same organization: the foreign keys are composite, so a
 cross-organization match cannot be stored at all.
 
@@ -10,16 +11,20 @@ pydantic models or dataclasses first. Times are aware UTC.
 
 from storage.models.accounts import Account, Match, Record, Revision
 from storage.models.organizations import Connection, Grant, Organization, Rule
+from storage.models.people import Approval, IgnoreRule, Interaction, Link, Notice, Profile, Request, RequestRotation
 from storage.models.proof import AuditEvent, Fact
 from storage.models.rotations import Lane, ProofTry, Rotation, Task
 from storage.models.words import (
+    ApprovalState,
     MatchState,
+    RequestState,
     RevisionState,
     Role,
     RotationState,
     Status,
     TaskKind,
     TaskState,
+    Tell,
     Tier,
     new_uid,
     now,
@@ -27,16 +32,26 @@ from storage.models.words import (
 
 __all__ = [
     "Account",
+    "Approval",
+    "ApprovalState",
     "AuditEvent",
     "Connection",
     "Fact",
     "Grant",
+    "IgnoreRule",
+    "Interaction",
     "Lane",
+    "Link",
     "Match",
     "MatchState",
+    "Notice",
     "Organization",
+    "Profile",
     "ProofTry",
     "Record",
+    "Request",
+    "RequestRotation",
+    "RequestState",
     "Revision",
     "RevisionState",
     "Role",
@@ -47,6 +62,7 @@ __all__ = [
     "Task",
     "TaskKind",
     "TaskState",
+    "Tell",
     "Tier",
     "new_uid",
     "now",

@@ -80,6 +80,33 @@ class RotationState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Tell(StrEnum):
+    """Which results somebody wants by direct message."""
+
+    ALL = "all"
+    FAILURES = "failures"
+    NONE = "none"
+
+
+class RequestState(StrEnum):
+    """Where a request is. The first three are open."""
+
+    PREVIEW = "preview"
+    AWAITING_APPROVAL = "awaiting_approval"
+    UNDER_WAY = "under_way"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+class ApprovalState(StrEnum):
+    """Whether a second administrator has agreed."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
 class TaskKind(StrEnum):
     """What a task does towards its connection."""
 

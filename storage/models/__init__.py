@@ -11,7 +11,17 @@ pydantic models or dataclasses first. Times are aware UTC.
 
 from storage.models.accounts import Account, Match, Record, Revision
 from storage.models.organizations import Connection, Grant, Organization, Rule
-from storage.models.people import Approval, IgnoreRule, Interaction, Link, Notice, Profile, Request, RequestRotation
+from storage.models.people import (
+    Approval,
+    IgnoreRule,
+    Interaction,
+    Link,
+    Notice,
+    Outbox,
+    Profile,
+    Request,
+    RequestRotation,
+)
 from storage.models.proof import AuditEvent, Fact
 from storage.models.rotations import Lane, ProofTry, Rotation, Task
 from storage.models.words import (
@@ -46,6 +56,7 @@ __all__ = [
     "MatchState",
     "Notice",
     "Organization",
+    "Outbox",
     "Profile",
     "ProofTry",
     "Record",

@@ -46,6 +46,12 @@ class Request(SQLModel, table=True):
     """SHA-256 of what the preview showed: records, accounts, tiers, verdicts. What is confirmed is what was seen."""
     state: str
     """`RequestState`."""
+    reason: str = ""
+    """Why it was cancelled or ended without anything being done: sentences for people."""
+    version: int = 1
+    """Grows with everything somebody decides about it: a click on an older card changes nothing."""
+    changed_by: str | None = None
+    """Who decided last."""
     created_at: datetime = Field(default_factory=now)
     confirmed_at: datetime | None = None
     ended_at: datetime | None = None
@@ -59,6 +65,10 @@ class RequestRotation(SQLModel, table=True):
 
     request_id: int = Field(foreign_key="requests.id", primary_key=True)
     rotation_id: int = Field(foreign_key="rotations.id", primary_key=True)
+    approval_id: int | None = Field(default=None, foreign_key="approvals.id")
+    """Under which a second administrator agreed to it, where that was asked for."""
+    agreed: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """The accounts they saw as privileged or break-glass: only these may be written on their word."""
 
 
 class Approval(SQLModel, table=True):
@@ -124,7 +134,8 @@ class Notice(SQLModel, table=True):
 
     __tablename__ = "notices"
     __table_args__ = (
-        Index("ix_notices_wanted", "ended_at", "due_at"),
+        Index("ix_notices_owed", "due_at", sqlite_where=text("wanted > sent"), postgresql_where=text("wanted > sent")),
+        Index("ix_notices_subject", "kind", "subject"),
         Index("ix_notices_message", "channel", "ts"),
         Index("one_card_per_piece_of_work", "kind", "subject", "address", unique=True,
               sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
@@ -143,18 +154,44 @@ class Notice(SQLModel, table=True):
     channel: str | None = None
     """Where Slack put it: the channel, or the DM's channel."""
     ts: str | None = None
+    posting_at: datetime | None = None
+    """Set before the first post. Without a `ts` beside it, nobody knows whether Slack has the message: look first."""
     view: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """What of it is shown: the page, a filter; never a secret."""
     wanted: int = 1
     """Grows whenever what it shows may have changed."""
     sent: int = 0
-    """What of `wanted` Slack has."""
+    """What of `wanted` Slack has: less than that is owed."""
+    shown: str = ""
+    """SHA-256 of the picture Slack has: the same one is not sent again."""
     due_at: datetime = Field(default_factory=now)
+    """When it may be sent next."""
     tries: int = 0
+    """Failures in a row."""
     trouble: str = ""
+    """Why it cannot be delivered at the moment, or ever: a sentence for people."""
+    withdrawn: bool = False
+    """Take it away: another one stands in its place."""
     created_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
-    """Nothing will change on it any more, and Slack has its last state; or it cannot be delivered."""
+    """Nothing will change on it any more; its last state may still be owed."""
+
+
+class Outbox(SQLModel, table=True):
+    """Whose turn it is to talk to Slack, and why nobody does."""
+
+    __tablename__ = "outboxes"
+
+    name: str = Field(primary_key=True)
+    """`slack`."""
+    owner: str | None = None
+    """`host pid start-time` of the process that empties it."""
+    token: int = 0
+    """Grows with every new owner, as a lane's does."""
+    lease_until: datetime | None = None
+    backoff_until: datetime | None = None
+    failures: int = 0
+    failure_reason: str = ""
 
 
 class Interaction(SQLModel, table=True):

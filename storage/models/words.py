@@ -105,6 +105,8 @@ class ApprovalState(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     EXPIRED = "expired"
+    VOID = "void"
+    """What they were asked about has changed since, or was taken back."""
 
 
 class TaskKind(StrEnum):

@@ -18,6 +18,16 @@ def upgrade() -> None:
     sa.Column('at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('key')
     )
+    op.create_table('outboxes',
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('owner', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('token', sa.Integer(), nullable=False),
+    sa.Column('lease_until', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('backoff_until', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('failure_reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.PrimaryKeyConstraint('name')
+    )
     op.create_table('profiles',
     sa.Column('operator', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('step_up', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -50,12 +60,15 @@ def upgrade() -> None:
     sa.Column('address', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('channel', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('ts', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('posting_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('view', sa.JSON(), nullable=False),
     sa.Column('wanted', sa.Integer(), nullable=False),
     sa.Column('sent', sa.Integer(), nullable=False),
+    sa.Column('shown', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('due_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('tries', sa.Integer(), nullable=False),
     sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('withdrawn', sa.Boolean(), nullable=False),
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('ended_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], ),
@@ -64,7 +77,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('notices', schema=None) as batch_op:
         batch_op.create_index('ix_notices_message', ['channel', 'ts'], unique=False)
-        batch_op.create_index('ix_notices_wanted', ['ended_at', 'due_at'], unique=False)
+        batch_op.create_index('ix_notices_owed', ['due_at'], unique=False, sqlite_where=sa.text('wanted > sent'), postgresql_where=sa.text('wanted > sent'))
+        batch_op.create_index('ix_notices_subject', ['kind', 'subject'], unique=False)
         batch_op.create_index('one_card_per_piece_of_work', ['kind', 'subject', 'address'], unique=True, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
 
     op.create_table('requests',
@@ -76,6 +90,9 @@ def upgrade() -> None:
     sa.Column('record_ids', sa.JSON(), nullable=False),
     sa.Column('plan', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('changed_by', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('confirmed_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('ended_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
@@ -123,6 +140,9 @@ def upgrade() -> None:
     op.create_table('request_rotations',
     sa.Column('request_id', sa.Integer(), nullable=False),
     sa.Column('rotation_id', sa.Integer(), nullable=False),
+    sa.Column('approval_id', sa.Integer(), nullable=True),
+    sa.Column('agreed', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['approval_id'], ['approvals.id'], ),
     sa.ForeignKeyConstraint(['request_id'], ['requests.id'], ),
     sa.ForeignKeyConstraint(['rotation_id'], ['rotations.id'], ),
     sa.PrimaryKeyConstraint('request_id', 'rotation_id')

@@ -1,0 +1,160 @@
+"""Notices: the messages Rekey keeps true in Slack, and which of them Slack does not have as they should be.
+
+Whoever changes what a notice shows touches it in the same transaction. It is drawn from the rows when its turn comes,
+so a thousand touches are one edit, and a notice that was never sent is sent as things stand then.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from bot.errors import RowNotFound
+from storage.models import Notice, RequestRotation, now
+from storage.portions import portions
+
+ROTATION, RESULT = "rotation", "result"
+"""The card of a request, and what its requester and the followers of its organization are told at its end."""
+
+
+def post(
+    session: Session,
+    *,
+    kind: str,
+    address: str,
+    subject: int = 0,
+    organization_id: int | None = None,
+    view: Mapping[str, Any] | None = None,
+    anew: bool = False,
+) -> Notice:
+    """Have this piece of work shown at this channel or, by direct message, to this person.
+
+    There is one card for each: the open one is touched (and shows `view`, if given) where there is one already. With
+    `anew` that one is taken away and another posted, at the end of the conversation. Needs a writing session.
+    """
+    existing = session.exec(
+        select(Notice).where(
+            Notice.kind == kind, Notice.subject == subject, Notice.address == address, col(Notice.ended_at).is_(None)
+        )
+    ).one_or_none()
+    if existing is not None and not anew:
+        existing.wanted += 1
+        existing.view = existing.view if view is None else dict(view)
+        return existing
+    if existing is not None:
+        withdraw(session, existing.id)
+    notice = Notice(kind=kind, address=address, subject=subject, organization_id=organization_id, view=dict(view or {}))
+    session.add(notice)
+    session.flush()
+    return notice
+
+
+def show(session: Session, notice_id: int, view: Mapping[str, Any]) -> None:
+    """Show this part of it from now on: another page, another filter."""
+    notice = get_notice(session, notice_id)
+    notice.view, notice.wanted = dict(view), notice.wanted + 1
+
+
+def touch(session: Session, kind: str, *subjects: int) -> None:
+    """What these notices show may have changed. One statement; does nothing where there is none, or it has ended."""
+    session.execute(
+        update(Notice)
+        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None))
+        .values(wanted=Notice.wanted + 1)
+    )
+
+
+def finish(session: Session, kind: str, *subjects: int) -> None:
+    """Show their last state, whenever Slack can be reached, and never change them again."""
+    session.execute(
+        update(Notice)
+        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None))
+        .values(wanted=Notice.wanted + 1, ended_at=now())
+    )
+
+
+def withdraw(session: Session, notice_id: int) -> None:
+    """Take it away from where it stands."""
+    notice = get_notice(session, notice_id)
+    notice.withdrawn, notice.wanted, notice.ended_at = True, notice.wanted + 1, notice.ended_at or now()
+    session.flush()
+
+
+def touch_requests(session: Session, rotation_ids: Collection[int]) -> None:
+    """The cards of every request that asked for one of these rotations may have changed. One statement."""
+    for portion in portions(list(rotation_ids)):
+        asked = select(RequestRotation.request_id).where(col(RequestRotation.rotation_id).in_(portion))
+        session.execute(
+            update(Notice)
+            .where(col(Notice.kind) == ROTATION, col(Notice.subject).in_(asked), col(Notice.ended_at).is_(None))
+            .values(wanted=Notice.wanted + 1)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def find_notice(session: Session, channel: str, ts: str) -> Notice | None:
+    """The notice that is this message, ended or not: a click counts only from one of these."""
+    return session.exec(select(Notice).where(Notice.channel == channel, Notice.ts == ts)).one_or_none()
+
+
+def get_notice(session: Session, notice_id: int) -> Notice:
+    """This notice."""
+    notice = session.get(Notice, notice_id)
+    if notice is None:
+        raise RowNotFound(f"There is no notice {notice_id}.")
+    return notice
+
+
+def open_notices(session: Session, kind: str, *subjects: int) -> list[Notice]:
+    """The notices of this kind about these subjects that may still change, wherever they stand."""
+    wanted = select(Notice).where(
+        col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None)
+    )
+    return list(session.exec(wanted.order_by(col(Notice.id))))
+
+
+def owed(session: Session, at: datetime, limit: int) -> list[Notice]:
+    """Notices that Slack does not have as they should be, and that may be sent now: the longest waiting first."""
+    statement = (
+        select(Notice)
+        .where(col(Notice.wanted) > col(Notice.sent), col(Notice.due_at) <= at)
+        .order_by(col(Notice.due_at), col(Notice.id))
+        .limit(limit)
+    )
+    return list(session.exec(statement))
+
+
+def undelivered(session: Session, organization_ids: Collection[int]) -> list[Notice]:
+    """Notices about these organizations that are owed and in trouble, the oldest first: for Home and the doctor."""
+    statement = select(Notice).where(
+        col(Notice.wanted) > col(Notice.sent),
+        col(Notice.trouble) != "",
+        col(Notice.organization_id).in_(organization_ids),
+    )
+    return list(session.exec(statement.order_by(col(Notice.id))))
+
+
+def try_again(session: Session, channel: str) -> None:
+    """Something changed about this channel: whatever is owed there may go out now."""
+    session.execute(
+        update(Notice)
+        .where(col(Notice.address) == channel, col(Notice.wanted) > col(Notice.sent))
+        .values(due_at=now(), tries=0)
+    )
+
+
+def note_sent(session: Session, notice_id: int, version: int, at: datetime, *, shown: str, apart: timedelta) -> Notice:
+    """Slack has it as it was at this version; no sooner than `apart` from now may it be sent again."""
+    notice = get_notice(session, notice_id)
+    notice.sent, notice.shown, notice.due_at = version, shown, at + apart
+    notice.tries, notice.trouble = 0, ""
+    return notice
+
+
+def note_trouble(session: Session, notice_id: int, trouble: str, due_at: datetime) -> Notice:
+    """It could not be sent, for this reason; look again then."""
+    notice = get_notice(session, notice_id)
+    notice.trouble, notice.due_at, notice.tries = trouble, due_at, notice.tries + 1
+    return notice

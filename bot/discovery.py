@@ -39,7 +39,8 @@ from storage.portions import PORTION
 from storage.revisions import Safe
 
 _OPERATOR, _SOURCE = "rekey", "sync"
-_NAMES = ("username_key", "upn_key", "mail_key", "domain")
+_MATTERING = ("username_key", "upn_key", "mail_key", "domain", "ou", "tier")
+"""What suggesting goes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def _take_in(session: Session, connection_id: int, page: Sequence[SeenAccount], 
         differing = {name: value for name, value in columns.items() if getattr(before, name) != value}
         if not differing and before.removed_at is None:
             continue
-        if before.removed_at is not None or not differing.keys().isdisjoint(_NAMES):
+        if before.removed_at is not None or not differing.keys().isdisjoint(_MATTERING):
             concerned |= _names(columns) | names_of(before.username_key, before.upn_key, before.mail_key)
         before.sqlmodel_update({**differing, "removed_at": None})
         changed += 1

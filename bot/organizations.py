@@ -11,6 +11,7 @@ from bot.audit import Trail
 from bot.connections import DirectoryFactory, connect
 from bot.directories.base import Finding
 from bot.errors import NotPermitted, OutsideError
+from bot.matching.suggesting import suggest
 from bot.permissions import DEFAULT_BULK, Decision, Operator, may_start, may_stop
 from bot.settings import Network
 from bot.tiers import tier_of
@@ -131,4 +132,6 @@ def mark(session: Session, organization: Organization, marks: Mapping[str, Seque
             session.add(account)
             changed += 1
     session.flush()
+    if changed:
+        suggest(session, organization.id)  # ignore rules go by the tier
     return changed

@@ -23,6 +23,7 @@ class SignInRow(NamedTuple):
     mail_key: str | None
     domain: str
     tier: str
+    ou: str | None
 
 
 def get_account(session: Session, organization_id: int | None, name_or_id: str | int) -> Account:
@@ -107,6 +108,15 @@ def accounts_of(session: Session, organization_id: int) -> list[Account]:
     """Every account of an organization's directories, by id; gone ones are left out."""
     statement = select(Account).where(Account.organization_id == organization_id, col(Account.removed_at).is_(None))
     return list(session.exec(statement.order_by(col(Account.id))))
+
+
+def units_of(session: Session, organization_id: int) -> list[tuple[str, int]]:
+    """The organizational units the organization's accounts live in, by name, with how many live directly in each."""
+    counted = sql.select(col(Account.ou), func.count()).where(
+        col(Account.organization_id) == organization_id, col(Account.removed_at).is_(None), col(Account.ou).is_not(None)
+    )
+    rows = session.execute(counted.group_by(col(Account.ou)).order_by(col(Account.ou)))
+    return [(unit, count) for unit, count in rows]
 
 
 def shown_names(session: Session, account_ids: Collection[int]) -> dict[int, str]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sql
-from sqlalchemy import Select, delete, func
+from sqlalchemy import Select, delete, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from storage.models import Account, Connection, Match, MatchState, Organization, Record
+from storage.models import Account, Connection, Match, MatchState, Organization, Record, Tier
+from storage.names import fold
 from storage.portions import portions
 
 UNDECIDED = (MatchState.SUGGESTED, MatchState.SEVERAL, MatchState.NONE)
@@ -34,6 +36,12 @@ class Standing(NamedTuple):
     account_id: int
     record_id: int | None
     state: str
+    decided_at: datetime | None
+
+    @property
+    def decided(self) -> bool:
+        """A person's decision: not what suggesting found, nor what an ignore rule says."""
+        return self.state not in UNDECIDED and self.decided_at is not None
 
 
 class Finding(NamedTuple):
@@ -42,6 +50,43 @@ class Finding(NamedTuple):
     account_id: int
     record_id: int | None
     state: MatchState
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFilter:
+    """Which of an organization's matches are wanted; what is left out does not narrow."""
+
+    states: tuple[MatchState, ...] = ()
+    unit: str = ""
+    """An organizational unit, with those below it."""
+    tier: Tier | None = None
+    enabled: bool | None = None
+    text: str = ""
+    """Part of the account's username, UPN, mail or shown name, or of the record's name."""
+
+
+def match_page(
+    session: Session, organization_id: int, wanted: MatchFilter, *, offset: int = 0, limit: int
+) -> list[MatchRow]:
+    """Some of the matches wanted, in the order of their usernames."""
+    page = _wanted(_match_rows(), organization_id, wanted).order_by(col(Account.username_key), col(Match.id))
+    return [MatchRow(*row) for row in session.execute(page.offset(offset).limit(limit))]
+
+
+def count_matches(session: Session, organization_id: int, wanted: MatchFilter) -> int:
+    """How many matches are wanted."""
+    counted = sql.select(func.count()).select_from(Match).join(Account, col(Account.id) == col(Match.account_id))
+    counted = counted.outerjoin(Record, col(Record.id) == col(Match.record_id))
+    count: int = session.execute(_wanted(counted, organization_id, wanted)).scalar_one()
+    return count
+
+
+def wanted_ids(session: Session, organization_id: int, wanted: MatchFilter) -> list[int]:
+    """The ids of all matches wanted, in the order of their usernames."""
+    ids = sql.select(col(Match.id)).join(Account, col(Account.id) == col(Match.account_id))
+    ids = ids.outerjoin(Record, col(Record.id) == col(Match.record_id))
+    ordered = _wanted(ids, organization_id, wanted).order_by(col(Account.username_key), col(Match.id))
+    return list(session.execute(ordered).scalars())
 
 
 def match_rows(
@@ -152,12 +197,16 @@ def store_findings(session: Session, organization_id: int, findings: Sequence[Fi
         return
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(Match)
+    ignored = statement.excluded.state == MatchState.IGNORED
     statement = statement.on_conflict_do_update(
         index_elements=["account_id"],
         set_={
             "state": statement.excluded.state,
             "record_id": statement.excluded.record_id,
             "version": col(Match.version) + 1,
+            # What a rule ignores is nobody's decision; what was reopened keeps who did, which outranks older rules.
+            "decided_by": sql.case((ignored, None), else_=col(Match.decided_by)),
+            "decided_at": sql.case((ignored, None), else_=col(Match.decided_at)),
         },
     )
     # On the connection, below the unit of work: a hundred thousand rows in a second or two on either database.
@@ -181,8 +230,10 @@ def store_findings(session: Session, organization_id: int, findings: Sequence[Fi
 
 def forget_undecided(session: Session, account_ids: Collection[int]) -> None:
     """Drop the matches of accounts that are gone, but for those a person decided on."""
+    ruled_out = (col(Match.state) == MatchState.IGNORED) & col(Match.decided_at).is_(None)
+    nobody_decided = (col(Match.state).in_(UNDECIDED), ruled_out)
     for portion in portions(list(account_ids)):
-        session.execute(delete(Match).where(col(Match.account_id).in_(portion), col(Match.state).in_(UNDECIDED)))
+        session.execute(delete(Match).where(col(Match.account_id).in_(portion), or_(*nobody_decided)))
 
 
 def _match_rows() -> Select[*tuple[Any, ...]]:
@@ -196,4 +247,29 @@ def _match_rows() -> Select[*tuple[Any, ...]]:
 
 
 def _standings() -> Select[*tuple[Any, ...]]:
-    return sql.select(col(Match.account_id), col(Match.record_id), col(Match.state))
+    return sql.select(col(Match.account_id), col(Match.record_id), col(Match.state), col(Match.decided_at))
+
+
+def _wanted(statement: Select[*tuple[Any, ...]], organization_id: int, wanted: MatchFilter) -> Select[*tuple[Any, ...]]:
+    statement = statement.where(col(Match.organization_id) == organization_id)
+    if wanted.states:
+        statement = statement.where(col(Match.state).in_(wanted.states))
+    if wanted.unit:
+        below = col(Account.ou).startswith(f"{wanted.unit}/", autoescape=True)
+        statement = statement.where(or_(col(Account.ou) == wanted.unit, below))
+    if wanted.tier is not None:
+        statement = statement.where(col(Account.tier) == wanted.tier)
+    if wanted.enabled is not None:
+        statement = statement.where(col(Account.enabled).is_(wanted.enabled))
+    if wanted.text.strip():
+        key = fold(wanted.text)
+        statement = statement.where(
+            or_(
+                col(Account.username_key).contains(key, autoescape=True),
+                col(Account.upn_key).contains(key, autoescape=True),
+                col(Account.mail_key).contains(key, autoescape=True),
+                col(Account.display_name).icontains(wanted.text.strip(), autoescape=True),
+                col(Record.name).icontains(wanted.text.strip(), autoescape=True),
+            )
+        )
+    return statement

@@ -139,7 +139,8 @@ def ignore(
     sitting = _Sitting(session, trail, operator, "match.ignored", ids, versions)
 
     def check(row: MatchRow) -> str:
-        return f"It was ignored already{_by(row.match)}." if row.match.state == MatchState.IGNORED else ""
+        by_a_person = row.match.state == MatchState.IGNORED and row.match.decided_by is not None
+        return f"It was ignored already{_by(row.match)}." if by_a_person else ""
 
     return sitting.settle(MatchState.IGNORED, {row.match.id: None for row in sitting.screen(check)})
 

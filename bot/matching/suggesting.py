@@ -1,21 +1,25 @@
 """Suggesting: where each undecided account stands with the records, and which records a person may want instead.
 
 What a person decided (approved, ignored) is never touched here. Undecided accounts are looked at again whenever an
-account, a record or a decision nearby changed, so that what is shown as exact is exact now. Everything is read and
+account, a record or a decision nearby changed, so that what is shown as exact is exact now. Those that an ignore rule
+covers are ignored for as long as it does. Everything is read and
 written in sets: the same statements for three accounts and for a hundred thousand.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from sqlmodel import Session
 
 from bot.matching.scoring import Entry, SignIn, claims, decide, elsewhere, ranked
+from bot.permissions import PROTECTED
 from storage.accounts import SignInRow, shown_names, sign_ins, sign_ins_named
 from storage.connections import connections_of
+from storage.ignore_rules import covers, ignore_rules
 from storage.matches import UNDECIDED, Finding, MatchRow, Standing, holders, standings, standings_of, store_findings
-from storage.models import MatchState, Record
+from storage.models import IgnoreRule, MatchState, Record
 from storage.names import fold, parse_username
 from storage.records import EntryRow, entries, entries_named, get_records
 
@@ -45,10 +49,12 @@ class _View:
     standings: dict[int, Standing]
     asked: set[int] | None
     """The accounts the view is complete for; None is all of them."""
+    ruled_out: frozenset[int]
+    """Accounts nobody has decided on that an ignore rule covers: they claim nothing."""
 
     def claimants(self) -> list[SignIn]:
         """Accounts nobody has decided on: only they claim what is theirs by name."""
-        return [each for each in self.sign_ins if not self._decided(each.id)]
+        return [each for each in self.sign_ins if each.id not in self.ruled_out and not self._decided(each.id)]
 
     def holders(self) -> dict[int, list[int]]:
         """Record id → the accounts it is approved for."""
@@ -60,7 +66,7 @@ class _View:
 
     def _decided(self, account_id: int) -> bool:
         standing = self.standings.get(account_id)
-        return standing is not None and standing.state not in UNDECIDED
+        return standing is not None and standing.decided
 
 
 def suggest(session: Session, organization_id: int, names: Collection[str] | None = None) -> int:
@@ -71,13 +77,15 @@ def suggest(session: Session, organization_id: int, names: Collection[str] | Non
     """
     view = _view(session, organization_id, names)
     verdicts = decide(view.claimants(), view.entries, view.holders().keys())
+    found = [Finding(account_id, verdict.record_id, verdict.state) for account_id, verdict in verdicts.items()]
+    found += [Finding(account_id, None, MatchState.IGNORED) for account_id in sorted(view.ruled_out)]
     findings = []
-    for account_id, verdict in verdicts.items():
-        if view.asked is not None and account_id not in view.asked:
+    for finding in found:
+        if view.asked is not None and finding.account_id not in view.asked:
             continue
-        before = view.standings.get(account_id)
-        if before is None or (before.record_id, before.state) != (verdict.record_id, verdict.state):
-            findings.append(Finding(account_id, verdict.record_id, verdict.state))
+        before = view.standings.get(finding.account_id)
+        if before is None or (before.record_id, before.state) != (finding.record_id, finding.state):
+            findings.append(finding)
     store_findings(session, organization_id, findings)
     return len(findings)
 
@@ -172,7 +180,7 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
     stands: Iterable[Standing]
     if names is None or len(names) > _MANY:
         accounts, records = sign_ins(session, organization_id), entries(session, organization_id)
-        stands, asked = standings(session, organization_id), None
+        accounts, stands, asked = list(accounts), standings(session, organization_id), None
     else:
         near = entries_named(session, organization_id, names)
         changed = sign_ins_named(session, organization_id, {*names, *map(_whole, near)})
@@ -183,6 +191,7 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
         others = sign_ins_named(session, organization_id, claimed)
         accounts = {row.id: row for row in (*changed, *others)}.values()
         stands = standings_of(session, [row.id for row in accounts], [entry.id for entry in records])
+    stood = {standing.account_id: standing for standing in stands}
 
     @cache
     def qualifiers(connection_id: int, domain: str) -> frozenset[str]:
@@ -197,9 +206,31 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
             Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
             for entry in records
         ],
-        standings={standing.account_id: standing for standing in stands},
+        standings=stood,
         asked=asked,
+        ruled_out=_ruled_out(ignore_rules(session, organization_id), accounts, stood),
     )
+
+
+def _ruled_out(
+    rules: Sequence[IgnoreRule], accounts: Iterable[SignInRow], stood: Mapping[int, Standing]
+) -> frozenset[int]:
+    """The accounts that are ignored by a rule: the later word counts, the rule's or that of whoever reopened one."""
+    if not rules:
+        return frozenset()
+
+    @cache
+    def said_at(unit: str | None) -> datetime | None:
+        return max((rule.created_at for rule in rules if covers(rule, unit)), default=None)
+
+    ruled_out = set()
+    for account in accounts:
+        at, standing = said_at(account.ou), stood.get(account.id)
+        if at is None or account.tier in PROTECTED or (standing is not None and standing.decided):
+            continue
+        if standing is None or standing.decided_at is None or standing.decided_at < at:
+            ruled_out.add(account.id)
+    return frozenset(ruled_out)
 
 
 def _domains(session: Session, organization_id: int) -> dict[int, frozenset[str]]:

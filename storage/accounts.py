@@ -110,13 +110,23 @@ def accounts_of(session: Session, organization_id: int) -> list[Account]:
     return list(session.exec(statement.order_by(col(Account.id))))
 
 
-def units_of(session: Session, organization_id: int) -> list[tuple[str, int]]:
-    """The organizational units the organization's accounts live in, by name, with how many live directly in each."""
-    counted = sql.select(col(Account.ou), func.count()).where(
+class UnitRow(NamedTuple):
+    """An organizational unit that accounts live in."""
+
+    unit: str
+    accounts: int
+    """How many live directly in it."""
+    one: int
+    """The id of one that does."""
+
+
+def units_of(session: Session, organization_id: int) -> list[UnitRow]:
+    """The organizational units the organization's accounts live in, by name."""
+    counted = sql.select(col(Account.ou), func.count(), func.min(Account.id)).where(
         col(Account.organization_id) == organization_id, col(Account.removed_at).is_(None), col(Account.ou).is_not(None)
     )
     rows = session.execute(counted.group_by(col(Account.ou)).order_by(col(Account.ou)))
-    return [(unit, count) for unit, count in rows]
+    return [UnitRow(*row) for row in rows]
 
 
 def shown_names(session: Session, account_ids: Collection[int]) -> dict[int, str]:

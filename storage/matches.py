@@ -18,6 +18,13 @@ UNDECIDED = (MatchState.SUGGESTED, MatchState.SEVERAL, MatchState.NONE)
 """The states nobody has decided on: what suggesting may change, and what counts as unmatched."""
 
 
+_ORDER = (
+    sql.case({state: place for place, state in enumerate(UNDECIDED)}, value=col(Match.state), else_=len(UNDECIDED)),
+    col(Account.username_key),
+    col(Match.id),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class MatchRow:
     """A match with the rows around it."""
@@ -68,9 +75,9 @@ class MatchFilter:
 def match_page(
     session: Session, organization_id: int, wanted: MatchFilter, *, offset: int = 0, limit: int
 ) -> list[MatchRow]:
-    """Some of the matches wanted, in the order of their usernames."""
-    page = _wanted(_match_rows(), organization_id, wanted).order_by(col(Account.username_key), col(Match.id))
-    return [MatchRow(*row) for row in session.execute(page.offset(offset).limit(limit))]
+    """Some of the matches wanted: what is exact first, then in the order of their usernames."""
+    page = _wanted(_match_rows(), organization_id, wanted).order_by(*_ORDER).offset(offset).limit(limit)
+    return [MatchRow(*row) for row in session.execute(page)]
 
 
 def count_matches(session: Session, organization_id: int, wanted: MatchFilter) -> int:
@@ -82,11 +89,10 @@ def count_matches(session: Session, organization_id: int, wanted: MatchFilter) -
 
 
 def wanted_ids(session: Session, organization_id: int, wanted: MatchFilter) -> list[int]:
-    """The ids of all matches wanted, in the order of their usernames."""
+    """The ids of all matches wanted, in the order of `match_page`."""
     ids = sql.select(col(Match.id)).join(Account, col(Account.id) == col(Match.account_id))
     ids = ids.outerjoin(Record, col(Record.id) == col(Match.record_id))
-    ordered = _wanted(ids, organization_id, wanted).order_by(col(Account.username_key), col(Match.id))
-    return list(session.execute(ordered).scalars())
+    return list(session.execute(_wanted(ids, organization_id, wanted).order_by(*_ORDER)).scalars())
 
 
 def match_rows(

@@ -10,7 +10,7 @@ from bot.permissions import Decision, Operator
 from storage.accounts import get_account, mark_removed, units_of
 from storage.ignore_rules import ignore_rules
 from storage.matches import MatchFilter, count_matches, forget_undecided, match_of, match_page, wanted_ids
-from storage.models import MatchState, Organization, Role, Tier, now
+from storage.models import Account, MatchState, Organization, Role, Tier, now
 from tests.matching.worlds import ADMINISTRATOR, World, new_world
 
 
@@ -199,8 +199,8 @@ def test_matches_are_found_by_unit_tier_state_and_text_page_by_page(world: World
             assert len(page) == count_matches(session, world.organization.id, MatchFilter(**wanted))  # type: ignore[arg-type]
             return [row.account.username for row in page]
 
-        assert found() == ["bob", "boss", "jane", "zoe"]
-        assert found(unit="Staff") == ["bob", "jane", "zoe"]
+        assert found() == ["jane", "zoe", "bob", "boss"]  # what is exact comes first
+        assert found(unit="Staff") == ["jane", "zoe", "bob"]
         assert found(unit="Staff/London", text="ZO") == ["zoe"]
         assert found(text="100%") == ["jane", "zoe"]
         assert found(text="1_0%") == []
@@ -208,5 +208,7 @@ def test_matches_are_found_by_unit_tier_state_and_text_page_by_page(world: World
         assert found(enabled=False) == ["bob"]
         assert found(states=(MatchState.NONE,)) == ["bob", "boss"]
         page = match_page(session, world.organization.id, MatchFilter(), offset=1, limit=2)
-        assert [row.account.username for row in page] == ["boss", "jane"]
-        assert units_of(session, world.organization.id) == [("Staff", 1), ("Staff/London", 2), ("Staffing", 1)]
+        assert [row.account.username for row in page] == ["zoe", "bob"]
+        units = units_of(session, world.organization.id)
+        assert [each[:2] for each in units] == [("Staff", 1), ("Staff/London", 2), ("Staffing", 1)]
+        assert session.get_one(Account, units[1].one).ou == "Staff/London"

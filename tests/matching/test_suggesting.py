@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from bot.matching.review import approve, ignore
 from bot.matching.suggesting import candidates, closest, search, suggest
 from storage.database import Database
+from storage.ignore_rules import put_ignore_rule
 from storage.matches import get_matches, match_counts, match_rows, standings
 from storage.models import Account, Match, MatchState, Record
 from storage.names import fold, parse_username
@@ -97,9 +98,9 @@ names = st.sampled_from(["jane", "bob", "eve"])
 domains = st.sampled_from(["CORP", "LAB"])
 upns = st.none() | st.builds("{}@{}.example.test".format, names, st.sampled_from(["corp", "lab"]))
 usernames = names | st.builds("{}\\{}".format, domains, names) | st.builds("{}@corp.example.test".format, names)
-changes = st.lists(
-    st.tuples(st.just("account"), domains, names, upns, upns) | st.tuples(st.just("record"), usernames), max_size=10
-)
+units = st.sampled_from([None, "Staff", "Leavers/2026"])
+comings = st.tuples(st.just("account"), domains, names, upns, upns, units)
+changes = st.lists(comings | st.tuples(st.just("record"), usernames), max_size=10)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -107,10 +108,11 @@ changes = st.lists(
 def test_looking_only_at_what_changed_finds_what_looking_at_everything_finds(world: World, changes: list) -> None:  # type: ignore[type-arg]
     _empty(world.database)
     with world.database.writing() as session:
+        put_ignore_rule(session, world.organization.id, "Leavers", "test")
         for number, (kind, *change) in enumerate(changes):
             if kind == "account":
-                domain, name, upn, mail = change
-                account = new_account(world.directories[domain], f"{name}", upn=upn, mail=mail)
+                domain, name, upn, mail, unit = change
+                account = new_account(world.directories[domain], f"{name}", upn=upn, mail=mail, ou=unit)
                 account.object_id = str(number)
                 session.add(account)
                 session.flush()

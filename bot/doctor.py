@@ -84,6 +84,24 @@ def _ourselves(services: Services) -> Examined:
                 "recovery-key-online",
             )
         )
+    if not services.settings.step_up:
+        found.append(
+            Finding(
+                Level.WARNING,
+                "The step-up is off: whoever takes over an operator's Slack account reads the passwords they may read.",
+                "Leave REKEY_STEP_UP out, and give everybody an enrolment code with `rekey operators enrol`.",
+                "step-up-off",
+            )
+        )
+    if not services.settings.second_administrator:
+        found.append(
+            Finding(
+                Level.WARNING,
+                "One administrator alone may rotate and read privileged and break-glass accounts from Slack.",
+                "Leave REKEY_SECOND_ADMINISTRATOR out once there are two of you.",
+                "second-administrator-off",
+            )
+        )
     with services.database.reading() as session:
         trail = services.trail.verify(session)
     found.append(

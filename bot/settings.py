@@ -9,9 +9,10 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -70,6 +71,21 @@ class Settings(BaseSettings):
     directory_networks: Annotated[tuple[Network, ...], NoDecode] = PRIVATE_NETWORKS
     """Where directory servers may be; commas between. Link-local and metadata addresses never, even when named."""
 
+    second_administrator: bool = True
+    """Whether rotating and reading privileged and break-glass accounts from Slack takes a second administrator; off is
+    for one-person shops, and each such line of the audit trail says so."""
+    rotations_per_hour: int = Field(default=1000, ge=1)
+    """What one operator may start from Slack in an hour without a second person; a confirmed preview counts once."""
+
+    reveals_per_hour: int = Field(default=20, ge=1)
+    """How many passwords one operator may be shown in an hour without a second person."""
+    step_up: bool = True
+    """Whether showing a password and entering a credential takes a code of the operator's authenticator app."""
+    base_url: str | None = None
+    """Where people reach Rekey's own pages, https:// unless it is this machine; None: `http_port` on loopback."""
+    http_port: int = Field(default=8080, ge=1, le=65_535)
+    """Where the pages are served, on loopback; a proxy that speaks https stands before it."""
+
     pool_size: int = Field(default=8, ge=1, le=100)
     """How many lanes are worked on at the same time."""
     lease_seconds: float = Field(default=60, ge=1, le=3600)
@@ -81,6 +97,31 @@ class Settings(BaseSettings):
 
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.CONSOLE
+
+    @property
+    def pages_url(self) -> str:
+        """Where people reach Rekey's own pages, without a slash at the end."""
+        return self.base_url or f"http://127.0.0.1:{self.http_port}"
+
+    @field_validator("base_url")
+    @classmethod
+    def _https_or_loopback(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
+            raise ValueError("write it as https://rekey.example.com")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("passwords are shown there, so it must start with https://; http:// is for 127.0.0.1 only")
+        if parts.path.strip("/"):
+            raise ValueError("the pages live at the root of a host name: leave out what follows it")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("administrators", "directory_networks", mode="before")
     @classmethod
@@ -112,6 +153,14 @@ class Settings(BaseSettings):
             raise ValueError("REKEY_KEY_FILE and REKEY_MASTER_KEY are both set. Keep the one that holds the key")
         beside = Path(values.get("key_file") or "rekey.key").parent / "escrow"
         return {**values, "escrow_dir": values.get("escrow_dir") or beside}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host is the machine itself, by name or address."""
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load() -> Settings:

@@ -96,3 +96,28 @@ def test_settings_show_no_secret_and_cannot_be_changed(monkeypatch: pytest.Monke
     assert "c2VjcmV0" not in repr(settings)
     with pytest.raises(ValueError, match="frozen"):
         settings.pool_size = 3  # type: ignore[misc]
+
+
+def test_the_pages_are_on_loopback_until_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().pages_url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("REKEY_BASE_URL", "https://rekey.example.test/")
+    assert load().pages_url == "https://rekey.example.test"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://localhost:9000", "http://127.0.0.1", "http://[::1]:8080", "https://a.test:8443"]
+)
+def test_pages_may_be_at_https_or_on_this_machine(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("REKEY_BASE_URL", value)
+    assert load().pages_url == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://rekey.example.test", "http://127.0.0.1.evil.test", "ftp://a.test", "rekey.example.test", "https://a.test/b",
+     "https://u:p@a.test", "https://a.test/#x", "http://10.0.0.1"],
+)  # fmt: skip
+def test_passwords_are_never_shown_over_plain_http_elsewhere(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("REKEY_BASE_URL", value)
+    with pytest.raises(BadInput, match="REKEY_BASE_URL"):
+        load()

@@ -14,6 +14,7 @@ from bot.cli import (
     keys,
     matches,
     migrate,
+    operators,
     records,
     reveal,
     rotate,
@@ -43,6 +44,7 @@ app.command()(rotate.rotate)
 app.command()(status.status)
 app.command()(history.history)
 app.command()(reveal.reveal)
+app.add_typer(operators.commands, name="operators")
 app.command()(doctor.doctor)
 app.command()(freeze.stop)
 app.command()(freeze.start)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
@@ -17,6 +17,8 @@ from storage.portions import portions
 
 ROTATION, RESULT = "rotation", "result"
 """The card of a request, and what its requester and the followers of its organization are told at its end."""
+MATCH_REVIEW = "match_review"
+"""The matches of an organization, which is its subject."""
 
 
 def post(
@@ -136,6 +138,16 @@ def undelivered(session: Session, organization_ids: Collection[int]) -> list[Not
     return list(session.exec(statement.order_by(col(Notice.id))))
 
 
+def latest_posts(session: Session, addresses: Collection[str]) -> dict[str, datetime]:
+    """When something was last posted, or may have been, at each of these addresses."""
+    rows = session.execute(
+        select(Notice.address, func.max(Notice.posting_at).label("at"))
+        .where(col(Notice.address).in_(addresses), col(Notice.posting_at).is_not(None))
+        .group_by(col(Notice.address))
+    )
+    return {row.address: row.at for row in rows}
+
+
 def try_again(session: Session, channel: str) -> None:
     """Something changed about this channel: whatever is owed there may go out now."""
     session.execute(
@@ -143,6 +155,39 @@ def try_again(session: Session, channel: str) -> None:
         .where(col(Notice.address) == channel, col(Notice.wanted) > col(Notice.sent))
         .values(due_at=now(), tries=0)
     )
+
+
+def readdress(session: Session, old: str, new: str) -> None:
+    """What stood, or was to be posted, in one channel and may still change is posted in another."""
+    for notice in session.exec(select(Notice).where(Notice.address == old, col(Notice.wanted) > col(Notice.sent))):
+        forget_message(session, notice.id)
+        notice.address, notice.trouble, notice.tries, notice.due_at = new, "", 0, now()
+    session.flush()
+
+
+def note_posting(session: Session, notice_id: int, channel: str, at: datetime) -> None:
+    """It is about to be posted there: from now on nobody knows whether it was, until its ts is known."""
+    notice = get_notice(session, notice_id)
+    notice.channel, notice.posting_at = channel, at
+
+
+def note_posted(session: Session, notice_id: int, channel: str, ts: str) -> None:
+    """It is this message."""
+    notice = get_notice(session, notice_id)
+    notice.channel, notice.ts = channel, ts
+
+
+def forget_message(session: Session, notice_id: int) -> None:
+    """Slack has no such message, and has not had it: it is to be posted."""
+    notice = get_notice(session, notice_id)
+    notice.channel = notice.ts = notice.posting_at = None
+    notice.shown = ""
+
+
+def note_undeliverable(session: Session, notice_id: int, trouble: str) -> None:
+    """It can never be delivered, for this reason: nothing is owed any more."""
+    notice = get_notice(session, notice_id)
+    notice.trouble, notice.sent, notice.ended_at = trouble, notice.wanted, notice.ended_at or now()
 
 
 def note_sent(session: Session, notice_id: int, version: int, at: datetime, *, shown: str, apart: timedelta) -> Notice:

@@ -2,8 +2,9 @@
 
 Every verb runs in the caller's writing transaction and answers for each match with an `Outcome`: one that is refused
 never stops the others. Permission is asked here, with the row's own organization; so is whether the match is still what
-the person saw (`versions`, match id → the version shown). What was done, and what somebody tried who may not, is in the
-audit trail. Deciding never changes a password; taking a decision back cancels rotations that have not begun.
+the person saw (`versions`, match id → the version shown), and of the organization they saw it in (`within`). What was
+done, and what somebody tried who may not, is in the audit trail. Deciding never changes a password; taking a decision
+back cancels rotations that have not begun.
 
 A guarded account (disabled, krbtgt …) may be matched like any other: guards come and go, and the rotation asks again.
 The outcome says so.
@@ -11,6 +12,7 @@ The outcome says so.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -21,6 +23,7 @@ from bot.vaults import embedded
 from storage.connections import connections_of
 from storage.matches import UNDECIDED, MatchRow, forget_undecided, get_matches, holders, match_ids
 from storage.models import Connection, Match, MatchState, Record, RotationState, Tier, now
+from storage.notices import MATCH_REVIEW, touch
 from storage.portions import portions
 from storage.records import get_records
 from storage.rotations import cancel_planned, open_rotations
@@ -36,6 +39,10 @@ class Outcome:
     match_id: int
     done: bool
     reason: str = ""
+    first: str = ""
+    """Where somebody else was first: the words of the reason that say who and when, like ` by U01 at … UTC`."""
+    first_by: str | None = None
+    first_at: datetime | None = None
 
 
 class _Refusal(Exception):
@@ -47,10 +54,15 @@ class _NotAllowed(_Refusal):
 
 
 def approve(
-    session: Session, trail: Trail, operator: Operator, ids: Sequence[int], versions: Versions | None = None
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    ids: Sequence[int],
+    versions: Versions | None = None,
+    within: int | None = None,
 ) -> list[Outcome]:
     """Approve what is suggested: consent to rotate. Anything else needs `choose`."""
-    sitting = _Sitting(session, trail, operator, "match.approved", ids, versions)
+    sitting = _Sitting(session, trail, operator, "match.approved", ids, versions, within)
     places = _Places(sitting, [row.record for row in sitting.rows.values() if row.record])
 
     def check(row: MatchRow) -> str:
@@ -80,13 +92,14 @@ def choose(
     ids: Sequence[int],
     record_id: int,
     versions: Versions | None = None,
+    within: int | None = None,
 ) -> list[Outcome]:
     """Approve this record for these accounts, whatever was suggested, ignored or approved for them before.
 
     A record that goes by the name of a privileged or break-glass account may hold its password: it takes whoever may
     match that account to give it to another one.
     """
-    sitting = _Sitting(session, trail, operator, "match.chosen", ids, versions)
+    sitting = _Sitting(session, trail, operator, "match.chosen", ids, versions, within)
     record = get_records(session, [record_id]).get(record_id)
     named = namesakes(session, record) if record else []
     places = _Places(sitting, [record] if record else [])
@@ -106,13 +119,18 @@ def choose(
 
 
 def create_record(
-    session: Session, trail: Trail, operator: Operator, ids: Sequence[int], versions: Versions | None = None
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    ids: Sequence[int],
+    versions: Versions | None = None,
+    within: int | None = None,
 ) -> list[Outcome]:
     """Create a record for each of these accounts in the embedded vault, and approve it.
 
     The record has no password until the first rotation sets one: nobody knows the present one.
     """
-    sitting = _Sitting(session, trail, operator, "match.record_created", ids, versions)
+    sitting = _Sitting(session, trail, operator, "match.record_created", ids, versions, within)
     vaults = _embedded_vaults(session, {row.organization.id for row in sitting.rows.values()})
 
     def check(row: MatchRow) -> str:
@@ -133,10 +151,15 @@ def create_record(
 
 
 def ignore(
-    session: Session, trail: Trail, operator: Operator, ids: Sequence[int], versions: Versions | None = None
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    ids: Sequence[int],
+    versions: Versions | None = None,
+    within: int | None = None,
 ) -> list[Outcome]:
     """Leave these accounts alone: they are not rotated, not suggested again, and not counted as unmatched."""
-    sitting = _Sitting(session, trail, operator, "match.ignored", ids, versions)
+    sitting = _Sitting(session, trail, operator, "match.ignored", ids, versions, within)
 
     def check(row: MatchRow) -> str:
         by_a_person = row.match.state == MatchState.IGNORED and row.match.decided_by is not None
@@ -146,10 +169,15 @@ def ignore(
 
 
 def reopen(
-    session: Session, trail: Trail, operator: Operator, ids: Sequence[int], versions: Versions | None = None
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    ids: Sequence[int],
+    versions: Versions | None = None,
+    within: int | None = None,
 ) -> list[Outcome]:
     """Take decisions back: the matches stand as they would had nobody decided."""
-    sitting = _Sitting(session, trail, operator, "match.reopened", ids, versions)
+    sitting = _Sitting(session, trail, operator, "match.reopened", ids, versions, within)
 
     def check(row: MatchRow) -> str:
         return "It is open already." if row.match.state in UNDECIDED else ""
@@ -171,9 +199,10 @@ class _Sitting:
         event: str,
         ids: Sequence[int],
         versions: Versions | None,
+        within: int | None,
     ) -> None:
         self.session, self.operator, self.rows = session, operator, get_matches(session, ids)
-        self._trail, self._event, self._versions = trail, event, versions or {}
+        self._trail, self._event, self._versions, self._within = trail, event, versions or {}, within
         self._outcomes: dict[int, Outcome | None] = dict.fromkeys(ids)
 
     def screen(self, check: Callable[[MatchRow], str]) -> list[MatchRow]:
@@ -186,16 +215,18 @@ class _Sitting:
                 continue
             try:
                 self.ask(row)
+                if self._within not in (None, row.organization.id):
+                    raise _NotAllowed(f"{_shown(row)} is another organization's. Nothing was changed.")
                 if self._versions.get(match_id, row.match.version) != row.match.version:
                     raise _Refusal(f"{_shown(row)} {_meanwhile(row.match)}. Nothing was changed; look at it again.")
                 already = check(row)
             except _Refusal as refusal:
-                self._outcomes[match_id] = Outcome(match_id, False, str(refusal))
+                self._outcomes[match_id] = _outcome(row, False, str(refusal))
                 if isinstance(refusal, _NotAllowed):
                     tried.append(self._line(row, row.record, str(refusal)))
                 continue
             if already:
-                self._outcomes[match_id] = Outcome(match_id, True, already)
+                self._outcomes[match_id] = _outcome(row, True, already)
             else:
                 passed.append(row)
         self._trail.append_all(self.session, tried)
@@ -233,6 +264,7 @@ class _Sitting:
         for portion in portions(sorted(left)):
             cancel_planned(self.session, portion, "Its matches were changed before it began. Ask for it again.")
         self._trail.append_all(self.session, lines)
+        touch(self.session, MATCH_REVIEW, *{self.rows[match_id].organization.id for match_id in targets})
         for organization_id, names in concerned.items():
             suggest(self.session, organization_id, names)
         return [outcome for outcome in self._outcomes.values() if outcome is not None]
@@ -301,6 +333,13 @@ def _embedded_vaults(session: Session, organization_ids: set[int]) -> dict[int, 
 
 def _shown(row: MatchRow) -> str:
     return f"{row.account.domain}\\{row.account.username}"
+
+
+def _outcome(row: MatchRow, done: bool, reason: str) -> Outcome:
+    first = _by(row.match)
+    if not first or first not in reason:
+        return Outcome(row.match.id, done, reason)
+    return Outcome(row.match.id, done, reason, first, row.match.decided_by, row.match.decided_at)
 
 
 def _by(match: Match) -> str:

@@ -21,6 +21,7 @@ from storage.ignore_rules import covers, ignore_rules
 from storage.matches import UNDECIDED, Finding, MatchRow, Standing, holders, standings, standings_of, store_findings
 from storage.models import IgnoreRule, MatchState, Record
 from storage.names import fold, parse_username
+from storage.notices import MATCH_REVIEW, touch
 from storage.records import EntryRow, entries, entries_named, get_records
 
 _MANY = 5000
@@ -87,6 +88,8 @@ def suggest(session: Session, organization_id: int, names: Collection[str] | Non
         if before is None or (before.record_id, before.state) != (finding.record_id, finding.state):
             findings.append(finding)
     store_findings(session, organization_id, findings)
+    if findings:
+        touch(session, MATCH_REVIEW, organization_id)
     return len(findings)
 
 

@@ -20,6 +20,8 @@ ROTATION, RESULT = "rotation", "result"
 MATCH_REVIEW = "match_review"
 """The matches of an organization, which is its subject."""
 
+_OPEN = col(Notice.ended_at).is_(None)
+
 
 def post(
     session: Session,
@@ -37,9 +39,7 @@ def post(
     `anew` that one is taken away and another posted, at the end of the conversation. Needs a writing session.
     """
     existing = session.exec(
-        select(Notice).where(
-            Notice.kind == kind, Notice.subject == subject, Notice.address == address, col(Notice.ended_at).is_(None)
-        )
+        select(Notice).where(Notice.kind == kind, Notice.subject == subject, Notice.address == address, _OPEN)
     ).one_or_none()
     if existing is not None and not anew:
         existing.wanted += 1
@@ -63,7 +63,7 @@ def touch(session: Session, kind: str, *subjects: int) -> None:
     """What these notices show may have changed. One statement; does nothing where there is none, or it has ended."""
     session.execute(
         update(Notice)
-        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None))
+        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), _OPEN)
         .values(wanted=Notice.wanted + 1)
     )
 
@@ -72,8 +72,22 @@ def finish(session: Session, kind: str, *subjects: int) -> None:
     """Show their last state, whenever Slack can be reached, and never change them again."""
     session.execute(
         update(Notice)
-        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None))
+        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), _OPEN)
         .values(wanted=Notice.wanted + 1, ended_at=now())
+    )
+
+
+def reopen(session: Session, kind: str, *subjects: int) -> None:
+    """What these cards show goes on after all: they may change again, where they stand."""
+    session.execute(
+        update(Notice)
+        .where(
+            col(Notice.kind) == kind,
+            col(Notice.subject).in_(subjects),
+            col(Notice.ended_at).is_not(None),
+            col(Notice.withdrawn).is_(False),
+        )
+        .values(wanted=Notice.wanted + 1, ended_at=None)
     )
 
 
@@ -90,7 +104,7 @@ def touch_requests(session: Session, rotation_ids: Collection[int]) -> None:
         asked = select(RequestRotation.request_id).where(col(RequestRotation.rotation_id).in_(portion))
         session.execute(
             update(Notice)
-            .where(col(Notice.kind) == ROTATION, col(Notice.subject).in_(asked), col(Notice.ended_at).is_(None))
+            .where(col(Notice.kind) == ROTATION, col(Notice.subject).in_(asked), _OPEN)
             .values(wanted=Notice.wanted + 1)
             .execution_options(synchronize_session=False)
         )
@@ -111,9 +125,7 @@ def get_notice(session: Session, notice_id: int) -> Notice:
 
 def open_notices(session: Session, kind: str, *subjects: int) -> list[Notice]:
     """The notices of this kind about these subjects that may still change, wherever they stand."""
-    wanted = select(Notice).where(
-        col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.ended_at).is_(None)
-    )
+    wanted = select(Notice).where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), _OPEN)
     return list(session.exec(wanted.order_by(col(Notice.id))))
 
 
@@ -159,9 +171,15 @@ def try_again(session: Session, channel: str) -> None:
 
 def readdress(session: Session, old: str, new: str) -> None:
     """What stood, or was to be posted, in one channel and may still change is posted in another."""
-    for notice in session.exec(select(Notice).where(Notice.address == old, col(Notice.wanted) > col(Notice.sent))):
-        forget_message(session, notice.id)
-        notice.address, notice.trouble, notice.tries, notice.due_at = new, "", 0, now()
+    there = set(session.exec(select(Notice.kind, Notice.subject).where(Notice.address == new, _OPEN)))
+    for notice in session.exec(
+        select(Notice).where(Notice.address == old, col(Notice.wanted) > col(Notice.sent))
+    ).all():
+        if notice.ended_at is None and (notice.kind, notice.subject) in there:
+            note_undeliverable(session, notice.id, "It is shown in the organization's new channel.")
+        else:
+            forget_message(session, notice.id)
+            notice.address, notice.trouble, notice.tries, notice.due_at = new, "", 0, now()
     session.flush()
 
 

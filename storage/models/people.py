@@ -136,6 +136,7 @@ class Notice(SQLModel, table=True):
     __table_args__ = (
         Index("ix_notices_owed", "due_at", sqlite_where=text("wanted > sent"), postgresql_where=text("wanted > sent")),
         Index("ix_notices_subject", "kind", "subject"),
+        Index("ix_notices_address", "address", "posting_at"),
         Index("ix_notices_message", "channel", "ts"),
         Index("one_card_per_piece_of_work", "kind", "subject", "address", unique=True,
               sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),

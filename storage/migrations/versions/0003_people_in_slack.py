@@ -76,6 +76,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('uid')
     )
     with op.batch_alter_table('notices', schema=None) as batch_op:
+        batch_op.create_index('ix_notices_address', ['address', 'posting_at'], unique=False)
         batch_op.create_index('ix_notices_message', ['channel', 'ts'], unique=False)
         batch_op.create_index('ix_notices_owed', ['due_at'], unique=False, sqlite_where=sa.text('wanted > sent'), postgresql_where=sa.text('wanted > sent'))
         batch_op.create_index('ix_notices_subject', ['kind', 'subject'], unique=False)

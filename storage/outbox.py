@@ -1,0 +1,49 @@
+"""The outbox: whose turn it is to talk to Slack, until when, and since when Slack is away.
+
+Held as a lane is: by a lease with a fencing token, so that two processes never post side by side, and one that froze
+finds a higher token when it wakes.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from bot.errors import LeaseLost
+from storage.models import Outbox, now
+
+_NAME = "slack"
+
+
+def get_outbox(session: Session) -> Outbox:
+    """The one there is."""
+    return session.get(Outbox, _NAME) or Outbox(name=_NAME)
+
+
+def acquire(session: Session, owner: str, lease: timedelta, is_dead: Callable[[str], bool]) -> int | None:
+    """Take the lease: the new fencing token, or None while another living owner holds it.
+
+    `is_dead` says of an owner's name whether that process is known to have ended; it is taken over at once then.
+    """
+    outbox = get_outbox(session)
+    held = outbox.owner is not None and outbox.lease_until is not None and outbox.lease_until > now()
+    if held and not is_dead(str(outbox.owner)):
+        return None
+    outbox.owner, outbox.token, outbox.lease_until = owner, outbox.token + 1, now() + lease
+    session.add(outbox)
+    session.flush()
+    return outbox.token
+
+
+def hold(session: Session, token: int) -> Outbox:
+    """The outbox, still ours by this token; `LeaseLost` otherwise. Every outside call begins here."""
+    outbox = get_outbox(session)
+    if outbox.token != token:
+        raise LeaseLost("Another process talks to Slack now; this one sends nothing more.")
+    return outbox
+
+
+def give_up(session: Session, token: int) -> None:
+    """Let go, whatever happened; another process may go on at once."""
+    session.execute(update(Outbox).where(col(Outbox.token) == token).values(owner=None, lease_until=None))

@@ -1,18 +1,30 @@
 """The composition root: builds everything once and wires it; lower floors get what they must not import."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from slack_bolt import App
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+import handlers
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
+from bot.errors import BadInput, NoAnswer, SignInRefused
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
+from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
 from storage.facts import check_fingerprint
 from storage.revisions import Safe
 from storage.sealing import KeyRing
+
+_SLACK_SECONDS = 10
+_LISTENERS = 20
+"""Listeners at once: each holds a thread until it has answered, and Slack waits three seconds only."""
 
 
 def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None = None) -> Services:
@@ -54,3 +66,45 @@ def scheduler(services: Services) -> Scheduler:
     return Scheduler(
         services.lanes(), pool_size=services.settings.pool_size, tick_seconds=services.settings.look_again_seconds
     )
+
+
+def slack_client(settings: Settings) -> WebClient:
+    """The Web API with the app's bot token. Nothing is tried again by itself."""
+    if settings.slack_bot_token is None:
+        raise BadInput("SLACK_BOT_TOKEN is not set, so there is no Slack. Set it to the app's bot token (xoxb-…).")
+    token = settings.slack_bot_token.get_secret_value()
+    return WebClient(token, base_url=settings.slack_api_url, timeout=_SLACK_SECONDS, retry_handlers=[])
+
+
+def slack_app(services: Services) -> App:
+    """The Bolt app with every listener, for Socket Mode or behind HTTP, where Bolt checks the signature and its age.
+
+    Asks Slack who it is: `SignInRefused` when the token does not hold, `NoAnswer` when Slack is away.
+    """
+    settings, client = services.settings, slack_client(services.settings)
+    secret = settings.slack_signing_secret
+    app = App(
+        client=client,
+        signing_secret=secret.get_secret_value() if secret else "",
+        token_verification_enabled=False,  # done below, with a sentence for people
+        listener_executor=ThreadPoolExecutor(_LISTENERS, thread_name_prefix="listener"),
+    )
+    handlers.register(app, services, _people(client))
+    return app
+
+
+def _people(client: WebClient) -> People:
+    try:
+        me = client.auth_test()
+        try:
+            bot = client.bots_info(bot=me["bot_id"])["bot"]
+        except (SlackApiError, KeyError):  # a server that knows no bots.info
+            bot = {}
+    except SlackApiError as error:
+        reason = error.response.get("error") or error.response.status_code
+        raise SignInRefused(
+            f"Slack refuses the bot token ({reason}). Nothing was done. Install the app anew and set SLACK_BOT_TOKEN."
+        ) from error
+    except OSError as error:
+        raise NoAnswer(f"Slack at {client.base_url} does not answer: {error}.") from error
+    return People(client, str(me["team_id"]), bot.get("app_id"))

@@ -1,6 +1,7 @@
 """The environment, read once and completely into a frozen `Settings`.
 
-Every setting is an environment variable that starts with `REKEY_`. A wrong value is one sentence that names its
+Every setting is an environment variable that starts with `REKEY_`; the workspace's own, with Slack's usual names, start
+with `SLACK_`. A wrong value is one sentence that names its
 variable. What a setting leaves open is decided here and nowhere else, so that no other file reads the environment
 (connector credentials, `REKEY_SECRET_*`, excepted: the world file says which of them are taken from there).
 """
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import BadInput
@@ -54,6 +63,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         validate_default=True,
         env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     database_url: SecretStr = SecretStr("sqlite:///rekey.db")
@@ -86,6 +96,15 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=1, le=65_535)
     """Where the pages are served, on loopback; a proxy that speaks https stands before it."""
 
+    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
+    """The app's bot token, `xoxb-…`. Without it there is no Slack: `rekey serve` runs the lanes alone."""
+    slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
+    """The app-level token, `xapp-…`: Socket Mode, which needs no address that Slack can reach."""
+    slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="SLACK_SIGNING_SECRET")
+    """Proves that a request is Slack's: HTTP mode, where there is no app-level token."""
+    slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="SLACK_API_URL")
+    """Where Slack's Web API is, or that of any other server that speaks it."""
+
     pool_size: int = Field(default=8, ge=1, le=100)
     """How many lanes are worked on at the same time."""
     lease_seconds: float = Field(default=60, ge=1, le=3600)
@@ -102,6 +121,26 @@ class Settings(BaseSettings):
     def pages_url(self) -> str:
         """Where people reach Rekey's own pages, without a slash at the end."""
         return self.base_url or f"http://127.0.0.1:{self.http_port}"
+
+    @field_validator("slack_bot_token", "slack_app_token")
+    @classmethod
+    def _right_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        other, right = {"slack_bot_token": ("xapp-", "xoxb-"), "slack_app_token": ("xoxb-", "xapp-")}[
+            str(info.field_name)
+        ]
+        if value is not None and value.get_secret_value().startswith(other):
+            raise ValueError(f"this is the other token; Slack's own start with {right}")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _https_api(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise ValueError("write it as https://slack.com/api/")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("tokens are sent there, so it must start with https://; http:// is for 127.0.0.1 only")
+        return value if value.endswith("/") else f"{value}/"
 
     @field_validator("base_url")
     @classmethod
@@ -172,13 +211,19 @@ def load() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         words = first["msg"].removeprefix("Value error, ")
         if first["loc"]:
-            words = f"{PREFIX}{str(first['loc'][0]).upper()} does not fit: {words[0].lower()}{words[1:]}"
+            words = f"{variable_of(str(first['loc'][0]))} does not fit: {words[0].lower()}{words[1:]}"
         raise BadInput(f"{words}. Nothing was done; set it right and start again.") from None
+
+
+def variable_of(field: str) -> str:
+    """The environment variable a setting is read from."""
+    name = field.upper()
+    return name if name.startswith("SLACK_") else f"{PREFIX}{name}"
 
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:
     """A misspelt variable would silently leave its default in place. Names far from ours are somebody else's."""
-    names = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    names = {variable_of(field) for field in Settings.model_fields}
     for name in sorted(environment):
         if name.startswith(PREFIX) and not name.startswith(SECRET_PREFIX) and name not in names:
             near = get_close_matches(name, names, n=1, cutoff=0.85)

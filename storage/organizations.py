@@ -20,3 +20,8 @@ def get_organization(session: Session, name_or_id: str | int) -> Organization:
     asked = or_(col(Organization.name_key) == name_key(str(name_or_id)), col(Organization.id) == row_id(name_or_id))
     found = session.exec(select(Organization).where(asked).order_by(col(Organization.id))).all()
     return the_only([(row.id, row.name, row) for row in found], "organization", name_or_id)
+
+
+def organization_of(session: Session, channel: str) -> Organization | None:
+    """The organization whose channel this is."""
+    return session.exec(select(Organization).where(Organization.channel == channel)).one_or_none()

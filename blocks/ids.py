@@ -1,0 +1,48 @@
+"""The names of what people press, and what a button carries.
+
+An action id is a command, `noun.verb` (`match.approve`); its audit event is the past tense (`match.approved`). A value
+holds the id of a row and the version that was shown, and nothing else: whatever else is needed is read from the row.
+"""
+
+import re
+
+from bot.errors import BadInput
+
+COMMAND = "/rotate"
+
+# One button for every word of /rotate. Its value is an organization's id, or 0 where there is none yet.
+WORD = re.compile(r"rotate\.([a-z]+)")
+
+PROFILE_TELL = "profile.tell"
+PROFILE_FOLLOW = "profile.follow"
+HOME_PAGE = "home.page"
+HOME_LOOK = "home.look"
+
+OPENING: set[str] = {HOME_PAGE, HOME_LOOK}
+"""Actions that only open or redraw something. They alone count from an answer that nobody but its reader sees, which
+is not kept; everything else counts only from a card that is, from Home, or from a modal."""
+
+_VALUE = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?")
+
+
+def word(name: str) -> str:
+    """The action id of the button that does what `/rotate name` does."""
+    return f"rotate.{name}"
+
+
+def is_opening(action_id: str) -> bool:
+    """Whether this action changes nothing; see `OPENING`."""
+    return WORD.fullmatch(action_id) is not None or action_id in OPENING or action_id.partition(":")[0] in OPENING
+
+
+def value(row_id: int, version: int = 0) -> str:
+    """What a button carries."""
+    return f"{row_id}.{version}"
+
+
+def read_value(text: str | None) -> tuple[int, int]:
+    """The row id and the version a button carries; `BadInput` for anything else."""
+    found = _VALUE.fullmatch(text or "")
+    if found is None:
+        raise BadInput("This button carries something Rekey did not put there. Nothing was changed.")
+    return int(found[1]), int(found[2] or 0)

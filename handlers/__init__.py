@@ -1,0 +1,26 @@
+"""People in: everything Rekey hears from Slack, one file per noun.
+
+A listener acknowledges within three seconds, reads the form, asks for permission, makes one call into `bot`, and draws.
+It never calls a directory or a vault.
+"""
+
+from types import ModuleType
+
+from slack_bolt import App
+
+from bot.services import Services
+from handlers import errors, home, rotate_command
+from handlers.context import Doorkeeper
+from handlers.people import People
+
+SLICES: tuple[ModuleType, ...] = (home,)
+"""Each has `register(app, services)`, and `WORDS` where it answers to words of /rotate."""
+
+
+def register(app: App, services: Services, people: People) -> None:
+    """Have this app listen to everything."""
+    app.middleware(Doorkeeper(services, people))
+    errors.register(app, services)
+    rotate_command.register(app, [word for each in SLICES for word in getattr(each, "WORDS", ())])
+    for each in SLICES:
+        each.register(app, services)

@@ -5,23 +5,20 @@ interrupted, sync, check, write (putting back before anything new). Two groups o
 that one is prepared and proved while the other is written.
 """
 
-import os
-import platform
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from functools import cache
 from threading import Lock
 from time import monotonic
 
-import psutil
 import structlog
 
 from bot.audit import Trail
 from bot.directories.base import Directory
 from bot.discovery import SyncResult, sync
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
+from bot.processes import is_dead, own_name
 from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import SYSTEMIC, Worker, check, write
 from storage.connections import get_connection
@@ -50,6 +47,7 @@ class Lanes:
     lease: timedelta
     longest_pause: timedelta
     administrators: Collection[str] = ()
+    second_administrator: bool = True
 
     def drain(self, connection_id: int, seconds: float = 5.0) -> bool:
         """Do what is due in this lane for about so many seconds; False when another living worker owns it.
@@ -123,6 +121,7 @@ class Lanes:
             pool=pool,
             turn=Lock(),
             administrators=self.administrators,
+            second_administrator=self.second_administrator,
         )
 
 
@@ -223,21 +222,3 @@ def _sync(worker: Worker, directory: Directory, task: Task) -> None:
             )
     if isinstance(refusal, SYSTEMIC):
         raise refusal
-
-
-@cache
-def own_name() -> str:
-    """This process, as lease rows name an owner: host, pid and start time."""
-    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.2f}"
-
-
-def is_dead(owner: str) -> bool:
-    """Whether this owner is known to have ended: a process of this host that is gone, or whose pid is another's now."""
-    host, pid, started = owner.rsplit(" ", 2)
-    if host != platform.node():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

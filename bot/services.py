@@ -37,4 +37,5 @@ class Services:
             lease=timedelta(seconds=self.settings.lease_seconds),
             longest_pause=timedelta(seconds=self.settings.backoff_cap_seconds),
             administrators=self.settings.administrators,
+            second_administrator=self.settings.second_administrator,
         )

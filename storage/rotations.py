@@ -67,6 +67,17 @@ def latest_rotations(session: Session, record_ids: Sequence[int]) -> dict[int, R
     return found
 
 
+def records_of_rotations(session: Session, rotation_ids: Sequence[int]) -> dict[int, int]:
+    """Rotation id → the record it is of."""
+    return {
+        rotation_id: record_id
+        for chunk in _chunks(rotation_ids)
+        for rotation_id, record_id in session.exec(
+            select(Rotation.id, Rotation.record_id).where(col(Rotation.id).in_(chunk))
+        )
+    }
+
+
 def rotations_of(session: Session, record_id: int) -> list[Rotation]:
     """Every rotation of this record, newest first."""
     return list(session.exec(select(Rotation).where(Rotation.record_id == record_id).order_by(col(Rotation.id).desc())))

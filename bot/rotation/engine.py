@@ -18,6 +18,7 @@ from storage.connections import connection_names
 from storage.database import after_commit
 from storage.lanes import wake
 from storage.models import Organization, Revision, RevisionState, Rotation, RotationState, Status, Task, TaskState, now
+from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
 
@@ -117,6 +118,7 @@ class Settlement:
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
                 self._move(rotation, tasks, has_current=rotation.record_id in currents)
+        note_moved(session, ids)
         self.trail.append_all(session, self.lines)
         self.lines = []
         if self.promoted:

@@ -54,6 +54,8 @@ class Preview:
     status: Status | None = None
     """When refused: the word it will be shown under."""
     open: Rotation | None = None
+    cause: str = ""
+    """When refused: what those refused for the same reason have in common."""
 
 
 def preview(
@@ -71,20 +73,21 @@ def preview(
         refusal = _refusal(operator, organization, accounts, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
+            cause = ""
         elif refusal is not None:
-            intent, status, reason = refusal
+            intent, status, reason, cause = refusal
         else:
             if organization.id not in rules:
                 rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
-            intent, status = Intent.ROTATE, None
+            intent, status, cause = Intent.ROTATE, None, ""
             reason = f"{rules[organization.id]} A directory that asks for more gets more. {undo}".strip()
-        found.append(Preview(organization, record, accounts, intent, reason, status, already.get(record.id)))
+        found.append(Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause))
     return found
 
 
 _FEW = 10_000
-_Refusal = tuple[Intent, Status | None, str]
+_Refusal = tuple[Intent, Status | None, str, str]
 
 
 def _refusal(
@@ -95,6 +98,7 @@ def _refusal(
             Intent.REFUSE,
             Status.NOT_PERMITTED,
             "No account is approved for this record. Approve a match first: that is also the consent to rotate.",
+            "unmatched",
         )
     if organization.frozen_at is not None:
         return (
@@ -102,13 +106,14 @@ def _refusal(
             Status.NOT_PERMITTED,
             f"Rotations are stopped in {organization.name} since {organization.frozen_at:%Y-%m-%d %H:%M} UTC by "
             f"{organization.frozen_by}. An administrator lifts it with `rekey start`.",
+            "frozen",
         )
     for matched in accounts:
         account = matched.account
         refusal = _account_refusal(operator, organization, account, by_name=by_name)
         if refusal is not None:
-            intent, status, reason = refusal
-            return intent, status, f"{account.domain}\\{account.username}: {reason}"
+            intent, status, reason, cause = refusal
+            return intent, status, f"{account.domain}\\{account.username}: {reason}", cause
     return None
 
 
@@ -118,20 +123,22 @@ def _account_refusal(
     tier = Tier(account.tier)
     if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
         decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
-        return Intent.LEAVE_OUT, None, decision.reason
+        return Intent.LEAVE_OUT, None, decision.reason, ""
     if account.removed_at is not None:
         return (
             Intent.REFUSE,
             Status.API_ERROR,
             "The account is gone from its directory. Choose another match, or ignore this one.",
+            "account-gone",
         )
     if account.guard is not None:
         in_bulk = account.is_connector and not by_name
-        return Intent.REFUSE, Status.ADMIN_NOT_PERMITTED if in_bulk else Status.NOT_PERMITTED, account.guard
+        status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status.NOT_PERMITTED
+        return Intent.REFUSE, status, account.guard, account.guard  # its sentence is what such accounts share
     decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=organization.bulk)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
-        return Intent.REFUSE, status, decision.reason
+        return Intent.REFUSE, status, decision.reason, "operator-not-permitted"
     return None
 
 
@@ -205,7 +212,7 @@ def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> Rotati
     )
     if each.intent is Intent.REFUSE:
         rotation.state, rotation.status = RotationState.REFUSED, each.status or Status.NOT_PERMITTED
-        rotation.reason, rotation.ended_at = each.reason, now()
+        rotation.reason, rotation.cause, rotation.ended_at = each.reason, each.cause, now()
     return rotation
 
 

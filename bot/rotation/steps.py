@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 from sqlmodel import Session
 
+from bot.approvals import takes_two
 from bot.audit import Line, Trail
 from bot.directories.base import Directory, Proof, Standing, Verdict
 from bot.errors import (
@@ -33,6 +34,7 @@ from bot.passwords import PasswordPolicy, generate, name_parts, strictest
 from bot.permissions import may_rotate, operator_named
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rules import policy_of, rule_for
+from storage.approvals import agreed_accounts
 from storage.database import Database
 from storage.lanes import hold, note_failure, note_success
 from storage.models import (
@@ -81,6 +83,8 @@ class Worker:
     """Held around each outside write: several groups are prepared and proved side by side, but written one by one."""
     administrators: Collection[str] = ()
     """Operators who are administrators whatever is stored."""
+    second_administrator: bool = True
+    """Whether privileged and break-glass accounts asked for in Slack take a second administrator."""
 
     def settle(self, results: Results) -> None:
         """Keep these results in one transaction of our own lane."""
@@ -346,16 +350,22 @@ def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | 
             Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
             Status.NOT_PERMITTED,
         )
-    rotation, organization = step.rotation, step.organization
-    decision = may_rotate(
-        operator_named(session, rotation.requested_by, "engine", worker.administrators),
-        organization.id,
-        _effective(step.account, standing.tier),
-        by_name=rotation.by_name,
-        bulk=organization.bulk,
-    )
+    rotation, organization, tier = step.rotation, step.organization, _effective(step.account, standing.tier)
+    operator = operator_named(session, rotation.requested_by, "engine", worker.administrators)
+    decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
     if not decision.allowed:
         return Refusal(Refused(decision.reason, cause="operator-not-permitted"), Status.ADMIN_NOT_PERMITTED)
+    alone = takes_two(operator, [tier], second_administrator=worker.second_administrator)
+    if alone and step.account.id not in agreed_accounts(session, rotation.id):
+        return Refusal(
+            Refused(
+                f"{step.account.domain}\\{step.account.username} is a {tier} account, and no second administrator "
+                "agreed to rotating it. Nothing was changed there.",
+                cause="second-administrator",
+                mend="Rotate this record by name: another administrator is asked then.",
+            ),
+            Status.ADMIN_NOT_PERMITTED,
+        )
     return None
 
 

@@ -1,0 +1,443 @@
+"""What people ask for in Slack: seen as a plan first, confirmed as it was seen, then one piece of work to its end.
+
+A request is a row from its preview on. What is confirmed is bound to a hash of what was shown, so whatever changed
+meanwhile is shown again instead of done. Each verb decides and writes in the caller's one writing transaction, and each
+may be called twice: the row's state says that it happened already.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlmodel import Session
+
+from bot.approvals import ask, close, decide, expired, remind, takes_two
+from bot.audit import Trail
+from bot.errors import BadInput, NotPermitted, RowNotFound
+from bot.permissions import PROTECTED, Operator, may_stop, operator_named
+from bot.rotation.planning import Intent, Preview, preview, request
+from bot.settings import Settings
+from storage.approvals import find_waiting, get_approval
+from storage.models import (
+    Approval,
+    ApprovalState,
+    Organization,
+    Record,
+    Request,
+    RequestRotation,
+    RequestState,
+    Rotation,
+    Tier,
+    now,
+)
+from storage.notices import ROTATION, post, reopen, touch
+from storage.records import get_records
+from storage.requests import (
+    OPEN,
+    confirmed_since,
+    failed_records,
+    forget_previews,
+    get_request,
+    link_rotations,
+    not_begun,
+    rotation_ids,
+)
+from storage.results import note_moved
+from storage.rotations import approved_records, cancel_planned, records_of_rotations
+
+_HOUR = timedelta(hours=1)
+_A_DAY = timedelta(days=1)
+_GOING = (Intent.ROTATE, Intent.JOIN)
+
+
+class Answer(StrEnum):
+    """What became of a confirmation."""
+
+    STARTED = "started"
+    WAITS = "waits"
+    """For a second administrator."""
+    CHANGED = "changed"
+    """It would do something else by now than what was shown: nothing was done, look again."""
+    ALREADY = "already"
+    """Somebody, or the same click delivered twice, was quicker; nothing more was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request with what it would do to each of its records, as things stand."""
+
+    request: Request
+    organization: Organization
+    previews: tuple[Preview, ...]
+    takes_two: bool
+    """Privileged or break-glass accounts are among those that would be written: a second administrator must agree."""
+    above_ceiling: bool
+    """This operator has started as much in an hour as one person may."""
+
+    @property
+    def going(self) -> tuple[Preview, ...]:
+        """The records that would get a new password."""
+        return tuple(each for each in self.previews if each.intent in _GOING)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What became of a confirmation, and the request as it is now."""
+
+    answer: Answer
+    draft: Draft
+
+
+def draft(
+    session: Session,
+    settings: Settings,
+    operator: Operator,
+    organization: Organization,
+    records: Sequence[Record] | None,
+) -> Draft:
+    """Keep what this operator is about to ask for: these records by name, or everything "all" means for None."""
+    asked = records if records is not None else [each for _, each in approved_records(session, organization.id)]
+    forget_previews(session, operator.key, now() - _A_DAY)
+    kept = Request(
+        organization_id=organization.id,
+        requested_by=operator.key,
+        by_name=records is not None,
+        record_ids=list(dict.fromkeys(record.id for record in asked)),
+        plan="",
+        state=RequestState.PREVIEW,
+    )
+    session.add(kept)
+    session.flush()
+    drafted = _draft(session, settings, operator, kept)
+    kept.plan = _hash(drafted)
+    return drafted
+
+
+def redraft(session: Session, settings: Settings, operator: Operator, request_id: int) -> Draft:
+    """What a preview would do as things stand; `NotPermitted` for anybody but the one who asked. Changes nothing."""
+    kept = get_request(session, request_id)
+    _only_the_requester(kept, operator)
+    return _draft(session, settings, operator, kept)
+
+
+def confirm(session: Session, trail: Trail, settings: Settings, operator: Operator, request_id: int) -> Confirmed:
+    """Do what was shown: start it, or have it wait for a second administrator.
+
+    `NotPermitted` for anybody but the one it was shown to, and where there is nobody else to agree; `BadInput` when
+    nothing of it may be rotated. Then nothing was changed.
+    """
+    kept = get_request(session, request_id)
+    _only_the_requester(kept, operator)
+    drafted = _draft(session, settings, operator, kept)
+    if kept.state != RequestState.PREVIEW:
+        return Confirmed(Answer.ALREADY, drafted)
+    plan = _hash(drafted)
+    if plan != kept.plan:
+        kept.plan = plan
+        return Confirmed(Answer.CHANGED, drafted)
+    if not drafted.going:
+        raise BadInput("None of these may be rotated, each for the reason shown. Nothing was started.")
+    if drafted.takes_two or drafted.above_ceiling:
+        what = "rotate" if drafted.takes_two else "ceiling"
+        ask(session, trail, settings, operator, drafted.organization, what=what, plan=plan, request_id=kept.id)
+        _decided(kept, RequestState.AWAITING_APPROVAL, operator.key)
+        answer = Answer.WAITS
+    else:
+        _start(session, trail, settings, operator, drafted, None)
+        answer = Answer.STARTED
+    _show(session, drafted.organization, kept)
+    return Confirmed(answer, drafted)
+
+
+def approve(
+    session: Session, trail: Trail, settings: Settings, operator: Operator, approval_id: int, *, agree: bool
+) -> Approval:
+    """A second administrator's word on a request: start it, or end it. The approval as it is afterwards.
+
+    Bound to what the requester was shown: when it would do anything else by now, or they may not do it any more, it is
+    void and the request cancelled. `NotPermitted` for the requester, and for everybody who is no administrator there.
+    """
+    waited_for = get_approval(session, approval_id)
+    if waited_for.request_id is None:
+        raise RowNotFound(f"Approval {approval_id} is not about a rotation.")
+    kept = get_request(session, waited_for.request_id)
+    requester = operator_named(session, kept.requested_by, "slack", settings.administrators)
+    drafted = _draft(session, settings, requester, kept)
+    waiting = kept.state == RequestState.AWAITING_APPROVAL
+    plan = _hash(drafted) if waiting and drafted.going else None
+    was_waiting = waited_for.state == ApprovalState.WAITING
+    approval = decide(session, trail, operator, approval_id, agree=agree, plan=plan)
+    if not was_waiting or not waiting:
+        return approval
+    if approval.state == ApprovalState.APPROVED:
+        _start(session, trail, settings, requester, drafted, approval)
+    else:
+        _cancel_for(kept, approval)
+    touch(session, ROTATION, kept.id)
+    return approval
+
+
+def cancel(session: Session, trail: Trail, operator: Operator, request_id: int) -> int:
+    """Take back what has not begun; returns how many rotations that were. What has begun goes on to its end.
+
+    Whoever asked, and whoever may stop everything there, may; `NotPermitted` otherwise.
+    """
+    kept = get_request(session, request_id)
+    organization = session.get_one(Organization, kept.organization_id)
+    decision = may_stop(operator, organization.id)
+    if not decision.allowed:
+        raise NotPermitted(f"{decision.reason} Nothing was changed.")
+    if kept.state not in (RequestState.PREVIEW, *OPEN):
+        return 0
+    reason = "Cancelled before it had begun: nothing was changed."
+    cancelled = cancel_planned(session, not_begun(session, kept.id), reason) if kept.state in OPEN else 0
+    waited_for = find_waiting(session, kept.id)
+    if waited_for is not None:
+        close(session, trail, waited_for, ApprovalState.VOID, operator.key)
+    if kept.state == RequestState.UNDER_WAY:
+        if cancelled == 0:
+            return 0
+        _decided(kept, RequestState.UNDER_WAY, operator.key)
+        session.flush()
+        note_moved(session, rotation_ids(session, kept.id))
+    else:
+        _decided(kept, RequestState.CANCELLED, operator.key)
+        kept.reason, kept.ended_at = reason, now()
+    trail.append(
+        session,
+        event="request.cancelled",
+        operator=operator.key,
+        source=operator.source,
+        organization=organization,
+        subject=f"request {kept.id}",
+        details={"rotations": cancelled},
+    )
+    touch(session, ROTATION, kept.id)
+    return cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of asking for failures again."""
+
+    started: int
+    refused: int
+    """They would be refused again, for reasons their card shows now."""
+    apart: Draft | None = None
+    """Those that take a second administrator again: a request of their own, waiting for one."""
+    first: str | None = None
+    """Nothing was done, because this operator was quicker."""
+
+
+def retry(
+    session: Session,
+    trail: Trail,
+    settings: Settings,
+    operator: Operator,
+    request_id: int,
+    version: int,
+    like: int | None = None,
+) -> Retried:
+    """Rotate again what failed, of one cause (that of the rotation `like`) or all, within the same request.
+
+    What takes a second administrator becomes a request of its own and asks again. `version` is the request's as it was
+    on the card pressed: when somebody decided since, nothing is done. What is refused for this operator stays failed.
+    """
+    kept = get_request(session, request_id)
+    organization = session.get_one(Organization, kept.organization_id)
+    if kept.version != version or kept.state not in (RequestState.UNDER_WAY, RequestState.ENDED):
+        return Retried(0, 0, first=kept.changed_by or kept.requested_by)
+    example = session.get(Rotation, like) if like is not None else None
+    records = failed_records(session, kept.id, example)
+    previews = preview(session, operator, [(organization, record) for record in records], by_name=kept.by_name)
+    going = [each for each in previews if each.intent in _GOING]
+    guarded = [each for each in going if _takes_two(settings, operator, [each])]
+    alone = [each for each in going if each not in guarded]
+    if going:
+        _decided(kept, RequestState(kept.state), operator.key)
+    if alone:
+        kept.state, kept.ended_at = RequestState.UNDER_WAY, None
+        session.add(kept)
+        rotations = request(session, trail, operator, alone, by_name=kept.by_name)
+        link_rotations(session, [RequestRotation(request_id=kept.id, rotation_id=each) for each in rotations])
+        reopen(session, ROTATION, kept.id)
+    apart = _ask_apart(session, trail, settings, operator, organization, kept, guarded) if guarded else None
+    trail.append(
+        session,
+        event="request.retried",
+        operator=operator.key,
+        source=operator.source,
+        organization=organization,
+        subject=f"request {kept.id}",
+        details={"rotations": len(alone), "second_administrator": len(guarded), "refused": len(previews) - len(going)},
+    )
+    touch(session, ROTATION, kept.id)
+    return Retried(len(alone), len(previews) - len(going), apart)
+
+
+def look_after(session: Session, trail: Trail, settings: Settings, at: datetime) -> None:
+    """The clock's part: approvals whose hour is over end, with what waited for them; late ones are shown again."""
+    for approval in expired(session, trail, at):
+        if approval.request_id is not None:
+            kept = get_request(session, approval.request_id)
+            if kept.state == RequestState.AWAITING_APPROVAL:
+                _cancel_for(kept, approval)
+                touch(session, ROTATION, kept.id)
+    remind(session, settings, at)
+
+
+# ---- inside --------------------------------------------------------------------------------------------------------
+
+
+def _draft(session: Session, settings: Settings, operator: Operator, kept: Request) -> Draft:
+    organization = session.get_one(Organization, kept.organization_id)
+    found = get_records(session, kept.record_ids)
+    records = [
+        (organization, found[record_id])
+        for record_id in kept.record_ids
+        if record_id in found and found[record_id].organization_id == organization.id
+    ]
+    previews = tuple(preview(session, operator, records, by_name=kept.by_name))
+    started = confirmed_since(session, operator.key, now() - _HOUR)
+    return Draft(
+        request=kept,
+        organization=organization,
+        previews=previews,
+        takes_two=_takes_two(settings, operator, previews),
+        above_ceiling=started >= settings.rotations_per_hour,
+    )
+
+
+def _takes_two(settings: Settings, operator: Operator, previews: Sequence[Preview]) -> bool:
+    tiers = {Tier(m.account.tier) for each in previews if each.intent in _GOING for m in each.accounts}
+    return takes_two(operator, tiers, second_administrator=settings.second_administrator)
+
+
+def _hash(drafted: Draft) -> str:
+    """What exactly was shown: whom it concerns, of which tier, what would become of each and why."""
+    shown = [
+        drafted.organization.id,
+        drafted.request.requested_by,
+        drafted.request.by_name,
+        [
+            [each.record.id, each.intent, each.status, each.reason,
+             [[m.account.id, m.account.tier, m.connection.id] for m in each.accounts]]
+            for each in drafted.previews
+        ],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(shown, separators=(",", ":")).encode()).hexdigest()
+
+
+def _start(
+    session: Session,
+    trail: Trail,
+    settings: Settings,
+    requester: Operator,
+    drafted: Draft,
+    approval: Approval | None,
+) -> None:
+    kept, organization = drafted.request, drafted.organization
+    rotations = request(session, trail, requester, drafted.previews, by_name=kept.by_name)
+    protected = {
+        each.record.id: [m.account.id for m in each.accounts if Tier(m.account.tier) in PROTECTED]
+        for each in drafted.going
+    }
+    # The second administrator agreed to the accounts that were privileged then; whoever becomes it later is not meant.
+    records = records_of_rotations(session, rotations)
+    link_rotations(
+        session,
+        [
+            RequestRotation(
+                request_id=kept.id,
+                rotation_id=rotation_id,
+                approval_id=approval.id if approval is not None else None,
+                agreed=protected.get(record_id, []) if approval is not None else [],
+            )
+            for rotation_id, record_id in records.items()
+        ],
+    )
+    kept.confirmed_at = now()
+    _decided(kept, RequestState.UNDER_WAY, approval.decided_by if approval else requester.key)
+    session.add(kept)
+    session.flush()
+    trail.append(
+        session,
+        event="request.started",
+        operator=requester.key,
+        source=requester.source,
+        organization=organization,
+        subject=f"request {kept.id}",
+        details={
+            "plan": kept.plan,
+            "rotations": len(rotations),
+            "second_administrator": _who_agreed(drafted, approval, requester, settings),
+        },
+    )
+    note_moved(session, rotations)
+
+
+def _who_agreed(drafted: Draft, approval: Approval | None, requester: Operator, settings: Settings) -> str:
+    if approval is not None:
+        return str(approval.decided_by)
+    tiers = {Tier(m.account.tier) for each in drafted.going for m in each.accounts}
+    relaxed = not settings.second_administrator and takes_two(requester, tiers, second_administrator=True)
+    return "not asked: REKEY_SECOND_ADMINISTRATOR is off" if relaxed else "not needed"
+
+
+def _ask_apart(
+    session: Session,
+    trail: Trail,
+    settings: Settings,
+    operator: Operator,
+    organization: Organization,
+    kept: Request,
+    guarded: Sequence[Preview],
+) -> Draft:
+    apart = Request(
+        organization_id=organization.id,
+        requested_by=operator.key,
+        by_name=kept.by_name,
+        record_ids=[each.record.id for each in guarded],
+        plan="",
+        state=RequestState.PREVIEW,
+    )
+    session.add(apart)
+    session.flush()
+    drafted = _draft(session, settings, operator, apart)
+    apart.plan = _hash(drafted)
+    return confirm(session, trail, settings, operator, apart.id).draft
+
+
+def _show(session: Session, organization: Organization, kept: Request) -> None:
+    """The one card: in the organization's channel, or with whoever asked where it has none."""
+    address = organization.channel or kept.requested_by
+    post(session, kind=ROTATION, subject=kept.id, address=address, organization_id=organization.id)
+
+
+def _decided(kept: Request, state: RequestState, by: str | None) -> None:
+    kept.state, kept.changed_by = state, by
+    kept.version += 1
+
+
+def _cancel_for(kept: Request, approval: Approval) -> None:
+    """Nobody agreed to it: nothing was ever started."""
+    _decided(kept, RequestState.CANCELLED, approval.decided_by)
+    kept.ended_at = now()
+    match approval.state:
+        case ApprovalState.REFUSED:
+            kept.reason = "Another administrator refused it. Nothing was rotated."
+        case ApprovalState.VOID:
+            kept.reason = (
+                "What it would do has changed since it was asked for, so the agreement counts for nothing. Nothing was "
+                "rotated. Ask again to see how things stand."
+            )
+        case _:
+            kept.reason = "Nobody agreed to it within an hour. Nothing was rotated. Ask again when somebody is there."
+
+
+def _only_the_requester(kept: Request, operator: Operator) -> None:
+    if kept.requested_by != operator.key:
+        raise NotPermitted("This preview was made for somebody else. Ask for one of your own. Nothing was changed.")

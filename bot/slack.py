@@ -20,8 +20,6 @@ from bot.errors import NoAnswer, OutsideError, Refused, RightMissing, SignInRefu
 EVENT_TYPE = "rekey_notice"
 """The metadata type by which our messages are found again (docs.slack.dev/messaging/message-metadata)."""
 
-_SECONDS = 10
-"""Far less than the outbox's lease."""
 _LOOK_BACK_PAGES = 10
 _PAGE = 200
 _DEFAULT_RETRY_AFTER = 30.0
@@ -35,14 +33,15 @@ _PERHAPS_DONE = {"fatal_error", "internal_error", "service_unavailable", "reques
 
 
 class Slack:
-    """One workspace, by its bot token. Safe to share between threads.
+    """One workspace, by the client of its app's bot, which must not repeat anything by itself and gives up in time:
+    long before the outbox's lease is over. Safe to share between threads.
 
     Every method raises `Refused` (its `cause` is Slack's own word), `SignInRefused`, `RightMissing`, `Throttled`,
     `Unreachable` (nothing was done) or `NoAnswer` (it is unknown whether it was done).
     """
 
-    def __init__(self, token: str, base_url: str = WebClient.BASE_URL) -> None:
-        self._client = WebClient(token, base_url=base_url, timeout=_SECONDS, retry_handlers=[])
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
 
     def post(self, channel: str, text: str, blocks: Sequence[dict[str, Any]], uid: str) -> str:
         """Post a message that carries `uid`; its ts."""

@@ -35,6 +35,7 @@ from storage.database import Database
 from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
+from storage.notices import MATCH_REVIEW, touch
 from storage.portions import PORTION
 from storage.revisions import Safe
 
@@ -237,6 +238,7 @@ def _count_suggested(session: Session, connection: Connection) -> int:
 
 
 def _tell(session: Session, trail: Trail, connection: Connection, result: SyncResult, *, complete: bool) -> None:
+    touch(session, MATCH_REVIEW, connection.organization_id)
     trail.append(
         session,
         event="directory.synced",

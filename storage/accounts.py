@@ -129,6 +129,18 @@ def units_of(session: Session, organization_id: int) -> list[UnitRow]:
     return [UnitRow(*row) for row in rows]
 
 
+def find_unit(session: Session, organization_id: int, named: str) -> str | None:
+    """The organizational unit named as `id.depth`: the first so many parts of where that account lives.
+
+    None when that is no unit (any more), or another organization's.
+    """
+    account_id, _, depth = named.partition(".")
+    account = session.get(Account, row_id(account_id)) if row_id(account_id) is not None else None
+    if account is None or account.organization_id != organization_id or account.ou is None or not row_id(depth):
+        return None
+    return "/".join(account.ou.split("/")[: row_id(depth)])
+
+
 def shown_names(session: Session, account_ids: Collection[int]) -> dict[int, str]:
     """`DOMAIN\\username` of each of these accounts, gone ones included."""
     columns = (col(Account.id), col(Account.domain), col(Account.username))
@@ -159,3 +171,12 @@ def sign_ins_named(session: Session, organization_id: int, names: Collection[str
 def _sign_ins(organization_id: int) -> Any:
     columns = [getattr(Account, name) for name in SignInRow._fields]
     return select(*columns).where(Account.organization_id == organization_id, col(Account.removed_at).is_(None))
+
+
+def accounts_proved_with(session: Session, revision_ids: Collection[int]) -> list[Account]:
+    """The accounts whose directory was last proved to take one of these revisions, matched or not."""
+    return [
+        account
+        for portion in portions(list(revision_ids))
+        for account in session.exec(select(Account).where(col(Account.proved_revision_id).in_(portion)))
+    ]

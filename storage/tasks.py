@@ -196,6 +196,13 @@ def request_sync(session: Session, connection: Connection) -> Task:
     return task
 
 
+def last_syncs(session: Session, organization_id: int) -> dict[int, Task]:
+    """Connection id → the latest sync asked for there, of an organization's directories."""
+    newest = select(func.max(Task.id)).where(Task.organization_id == organization_id, Task.kind == TaskKind.SYNC)
+    latest = select(Task).where(col(Task.id).in_(newest.group_by(col(Task.connection_id))))
+    return {task.connection_id: task for task in session.exec(latest)}
+
+
 def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int) -> Waiting:
     """Count syncs still open, and those whose directory has been away for `patience` failures, or is stopped."""
     rows = session.exec(

@@ -13,8 +13,7 @@ from bot.errors import BadInput
 from bot.matching.suggesting import suggest
 from bot.permissions import EVERY_TIER, PROTECTED, YES, Decision, Operator, may_match
 from storage.ignore_rules import get_ignore_rule, put_ignore_rule, unit_key
-from storage.matches import MatchFilter, count_matches
-from storage.models import IgnoreRule, MatchState, Organization, Tier
+from storage.models import Organization, Tier
 
 COVERED = sorted(EVERY_TIER - PROTECTED)
 """The tiers a rule speaks for, so whoever makes one must be somebody who may match them."""
@@ -57,11 +56,6 @@ def remove_rule(
     session.flush()
     suggest(session, organization.id)
     return YES
-
-
-def ruled_out(session: Session, rule: IgnoreRule) -> int:
-    """How many accounts are ignored where the rule holds, by it or by somebody."""
-    return count_matches(session, rule.organization_id, MatchFilter(states=(MatchState.IGNORED,), unit=rule.ou))
 
 
 def _may_rule(operator: Operator, organization_id: int) -> Decision:

@@ -35,6 +35,11 @@ def is_opening(action_id: str) -> bool:
     return WORD.fullmatch(action_id) is not None or action_id in OPENING or action_id.partition(":")[0] in OPENING
 
 
+def paging(action_id: str) -> re.Pattern[str]:
+    """The action ids of the buttons of `parts.paging`."""
+    return re.compile(rf"{re.escape(action_id)}:(back|on)")
+
+
 def value(row_id: int, version: int = 0) -> str:
     """What a button carries."""
     return f"{row_id}.{version}"

@@ -36,6 +36,9 @@ from storage.models import Notice, Organization
 from storage.notices import find_notice
 from storage.organizations import get_organization, organization_of, organizations
 
+_OPTIONS_MOST = 100
+"""As many as Slack takes (docs.slack.dev/reference/block-kit/block-elements)."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -93,8 +96,12 @@ class Asked:
 
     def row(self) -> tuple[int, int]:
         """The row id and version that the button, or the chosen option, carries. `Refusal` for anything else."""
+        return self.read(self.chosen())
+
+    def read(self, value: str | None) -> tuple[int, int]:
+        """The row id and version in one of Rekey's values. `Refusal` for anything else."""
         try:
-            return ids.read_value(self.chosen())
+            return ids.read_value(value)
         except BadInput as error:
             raise Refusal(str(error)) from None
 
@@ -126,6 +133,12 @@ class Asked:
     def mine(self, session: Session) -> list[Organization]:
         """The organizations this person may see, by name."""
         return [each for each in organizations(session) if may_see(self.operator, each.id).allowed]
+
+    def organization_options(self, typed: str) -> list[parts.Element]:
+        """Those whose names hold what was typed, as the options of a menu."""
+        with self.services.database.reading() as session:
+            found = [each for each in self.mine(session) if typed.casefold() in each.name.casefold()]
+        return [parts.option(each.name, ids.value(each.id)) for each in found[:_OPTIONS_MOST]]
 
     # ---- answers only this person sees -------------------------------------------------------------------------------
 

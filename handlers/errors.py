@@ -15,12 +15,12 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from blocks import parts
+from blocks.home import nobody
 from bot.errors import BadInput, NotPermitted, OutsideError, RekeyError
 from bot.permissions import Operator
 from bot.services import Services
 from handlers.context import Asked, TakenUp, say
 from handlers.payloads import Body, channel_of, user_of, view_of, what_of, where_of
-from handlers.people import Refusal
 from storage.models import Organization
 
 _TROUBLE = "trouble"
@@ -47,7 +47,7 @@ def register(app: App, services: Services) -> None:
         if isinstance(error, TakenUp):
             return BoltResponse(status=200)
         sentence = _sentence(error, body)
-        if isinstance(error, Refusal):
+        if isinstance(error, NotPermitted):
             _put_on_record(services, body, context.get("asked"), sentence)
         return _tell(error, sentence, body, client, unanswered=ack.response is None)
 
@@ -86,31 +86,47 @@ def _put_on_record(services: Services, body: Body, asked: Asked | None, reason: 
 
 
 def _tell(error: Exception, sentence: str, body: Body, client: WebClient, *, unanswered: bool) -> BoltResponse:
-    kind, view = body.get("type"), view_of(body)
+    kind = body.get("type")
     done = BoltResponse(status=200)
     if kind == "block_suggestion":
         return BoltResponse(status=200, body={"options": []})
     if kind == "view_submission" and unanswered:
         if isinstance(error, WrongFields):
             return BoltResponse(status=200, body={"response_action": "errors", "errors": error.sentences})
-        return BoltResponse(status=200, body={"response_action": "update", "view": _with_trouble(view, sentence)})
+        return BoltResponse(
+            status=200, body={"response_action": "update", "view": _with_trouble(view_of(body), sentence)}
+        )
     try:
-        if body.get("response_url"):
-            say(body, parts.sentence(sentence))
-        elif view.get("type") == "modal" and kind == "block_actions":
-            client.views_update(view_id=view["id"], view=_with_trouble(view, sentence))
-        elif view.get("type") == "home":
-            why = parts.modal("Not done", [parts.section(parts.sentence(sentence))])
-            client.views_open(trigger_id=body["trigger_id"], view=why)
-        elif "event" in body:
-            user = body["event"].get("user")
-            if isinstance(error, NotPermitted) and user:
-                client.views_publish(user_id=user, view=parts.home([parts.section(parts.sentence(sentence))]))
-        elif (body.get("user") or {}).get("id"):
-            client.chat_postMessage(channel=body["user"]["id"], text=parts.sentence(sentence))
+        _show(error, sentence, body, client)
+    except (SlackClientError, OSError) as lost:  # the trigger is too old, the view is closed
+        _log.info("answer.elsewhere", what=what_of(body), reason=str(lost))
+        _write_to(body, sentence, client)
+    return done
+
+
+def _show(error: Exception, sentence: str, body: Body, client: WebClient) -> None:
+    view, shown = view_of(body), parts.section(parts.sentence(sentence))
+    if body.get("response_url"):
+        say(body, parts.sentence(sentence))
+    elif view.get("type") == "modal" and body.get("type") == "block_actions":
+        client.views_update(view_id=view["id"], view=_with_trouble(view, sentence))
+    elif view.get("type") == "home":
+        client.views_open(trigger_id=body["trigger_id"], view=parts.modal("Not done", [shown]))
+    elif "event" not in body:
+        _write_to(body, sentence, client)
+    elif isinstance(error, NotPermitted) and user_of(body):
+        client.views_publish(user_id=str(user_of(body)), view=nobody(sentence))
+
+
+def _write_to(body: Body, sentence: str, client: WebClient) -> None:
+    """By direct message, when there is no other way left."""
+    user = user_of(body)
+    if user is None:
+        return
+    try:
+        client.chat_postMessage(channel=user, text=parts.sentence(sentence))
     except (SlackClientError, OSError) as lost:
         _log.warning("answer.lost", what=what_of(body), reason=str(lost))
-    return done
 
 
 def _with_trouble(view: Mapping[str, Any], sentence: str) -> dict[str, Any]:

@@ -1,19 +1,73 @@
-"""App Home: my organizations, open work, recent results, My Settings."""
+"""App Home with My Settings, and the overview that a bare `/rotate` shows."""
 
 from typing import Any
 
-from slack_bolt import App
-from slack_sdk import WebClient
+from slack_bolt import Ack, App
 
-from blocks import parts
+from blocks import home as drawing
+from blocks import ids
+from bot import overview, profiles
 from bot.services import Services
 from handlers.context import Asked
+from handlers.people import Refusal
+from handlers.rotate_command import OVERVIEW, Word
+from storage.models import Tell
 
 
 def register(app: App, _services: Services) -> None:
     """Listen to Home being opened and used."""
 
     @app.event("app_home_opened")
-    def opened(asked: Asked, event: dict[str, Any], client: WebClient) -> None:
+    def opened(asked: Asked, event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
-            client.views_publish(user_id=asked.operator.key, view=parts.home([parts.header("Rekey")]))
+            _publish(asked)
+
+    @app.action(ids.HOME_LOOK)
+    def look(ack: Ack, asked: Asked) -> None:
+        ack()
+        _publish(asked)
+
+    @app.action(ids.paging(ids.HOME_PAGE))
+    def page(ack: Ack, asked: Asked) -> None:
+        ack()
+        _publish(asked, asked.row()[0])
+
+    @app.action(ids.PROFILE_TELL)
+    def tell(ack: Ack, asked: Asked) -> None:
+        ack()
+        try:
+            chosen = Tell(asked.chosen() or "")
+        except ValueError:
+            raise Refusal("This is nothing Rekey offers. Your settings were left as they are.") from None
+        with asked.writing() as session:
+            profiles.tell(session, asked.services.trail, asked.operator, chosen)
+        _publish(asked)
+
+    @app.action(ids.PROFILE_FOLLOW)
+    def follow(ack: Ack, asked: Asked) -> None:
+        ack()
+        chosen = [asked.read(each.get("value"))[0] for each in asked.action.get("selected_options", [])]
+        with asked.writing() as session:
+            profiles.follow(session, asked.services.trail, asked.operator, chosen)
+        _publish(asked)
+
+    @app.options(ids.PROFILE_FOLLOW)
+    def organizations(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
+        ack(options=asked.organization_options(str(body.get("value", ""))))
+
+
+def _publish(asked: Asked, page: int = 1) -> None:
+    with asked.services.database.reading() as session:
+        shown = overview.home(session, asked.operator, asked.mine(session), page)
+    asked.client.views_publish(user_id=asked.operator.key, view=drawing.home(shown))
+
+
+def _overview(asked: Asked, _rest: str) -> None:
+    if asked.organization is None:
+        raise Refusal("This is about one organization. Type it in its channel.")
+    with asked.services.database.reading() as session:
+        (health,) = overview.health(session, [asked.organization])
+    asked.answer(*drawing.overview(health))
+
+
+WORDS = [Word(OVERVIEW, _overview, "how this organization stands, and what waits")]

@@ -20,7 +20,6 @@ from storage.organizations import get_organization
 
 OVERVIEW = "overview"
 _REST_MOST = 200
-_OPTIONS_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,7 @@ def register(app: App, words: Sequence[Word]) -> None:
 
     @app.options(ids.WORD)
     def organizations(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
-        wanted = str(body.get("value", "")).casefold()
-        with asked.services.database.reading() as session:
-            found = [each for each in asked.mine(session) if wanted in each.name.casefold()]
-        ack(options=[parts.option(each.name, ids.value(each.id)) for each in found[:_OPTIONS_MOST]])
+        ack(options=asked.organization_options(str(body.get("value", ""))))
 
 
 def _help(known: Mapping[str, Word]) -> tuple[str, list[parts.Block]]:

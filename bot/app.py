@@ -2,23 +2,30 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 from slack_bolt import App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from sqlmodel import Session
 
 import handlers
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
 from bot.errors import BadInput, NoAnswer, SignInRefused
+from bot.notices import Notices
+from bot.rotation import requests
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
+from bot.slack import Slack
 from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
 from storage.facts import check_fingerprint
+from storage.models import now
+from storage.results import end_the_rest
 from storage.revisions import Safe
 from storage.sealing import KeyRing
 
@@ -62,10 +69,33 @@ def open_database(settings: Settings) -> Database:
 
 
 def scheduler(services: Services) -> Scheduler:
-    """The clock and the threads that run the lanes, not started yet."""
+    """The clock, the threads that run the lanes, and the one that empties the outbox; not started yet."""
+    settings = services.settings
     return Scheduler(
-        services.lanes(), pool_size=services.settings.pool_size, tick_seconds=services.settings.look_again_seconds
+        services.lanes(),
+        pool_size=settings.pool_size,
+        tick_seconds=settings.look_again_seconds,
+        notices=notices(services) if settings.slack_bot_token is not None else None,
+        chores=partial(_chores, services),
     )
+
+
+def notices(services: Services) -> Notices:
+    """What empties the outbox."""
+    settings = services.settings
+    return Notices(
+        services.database,
+        Slack(slack_client(settings)),
+        handlers.draws(),
+        administrators=settings.administrators,
+        lease=timedelta(seconds=settings.lease_seconds),
+        longest_pause=timedelta(seconds=settings.backoff_cap_seconds),
+    )
+
+
+def _chores(services: Services, session: Session) -> None:
+    requests.look_after(session, services.trail, services.settings, now())
+    end_the_rest(session)
 
 
 def slack_client(settings: Settings) -> WebClient:

@@ -92,6 +92,11 @@ def mended(session: Session, channel: str) -> None:
     try_again(session, channel)
 
 
+def is_in_doubt(session: Session, notice: Notice) -> bool:
+    """Whether administrators were told of trouble with the channel this goes to, and not yet that it is over."""
+    return notice.organization_id is not None and bool(open_notices(session, KIND, notice.organization_id))
+
+
 def moved(session: Session, notice: Notice) -> bool:
     """Whether the organization has another channel by now: then what was to go to the old one goes there."""
     organization = session.get(Organization, notice.organization_id) if notice.organization_id else None

@@ -210,7 +210,10 @@ class Notices:
             if notice.wanted <= notice.sent:
                 return
             stranger = self._why_not_theirs(session, notice)
+            in_doubt = not _is_person(notice.address) and channels.is_in_doubt(session, notice)
             drawn = None if notice.withdrawn or stranger else self._draws[notice.kind](session, notice)
+        if in_doubt:
+            self._internal.pop(notice.address, None)
         if stranger:
             with self._database.writing() as session:
                 note_undeliverable(session, notice.id, stranger)
@@ -316,7 +319,7 @@ class Notices:
             if posted is not None:
                 note_posted(session, notice.id, *posted)
             note_sent(session, notice.id, notice.wanted, at, shown=shown, apart=APART)
-            if notice.trouble and not _is_person(notice.address):
+            if not _is_person(notice.address) and (notice.trouble or channels.is_in_doubt(session, notice)):
                 channels.mended(session, notice.address)
             outbox = get_outbox(session)
             if outbox.failures:

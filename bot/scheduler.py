@@ -1,4 +1,4 @@
-"""The clock, and the in-process way of running lanes: APScheduler's threads, one executor for each.
+"""The clock, and the in-process way of running lanes and the outbox: APScheduler's threads, an executor for each.
 
 The clock holds no truth: on every tick it asks the rows which lanes are due and hands those to the pool. A lane that is
 already being drained here is left alone (its drainer looks again by itself), and one that yielded gets its next turn on
@@ -19,12 +19,14 @@ from sqlmodel import Session
 
 from bot.errors import RekeyError
 from bot.lanes import Lanes
+from bot.notices import Notices
 from storage.lanes import Waiting, due_lanes
 from storage.models import now
 from storage.rotations import waiting_for_others
 from storage.tasks import waiting_syncs
 
 _ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)  # one phase for every process: an interval without one drifts apart
+_CHORES_SECONDS = 15
 _PATIENCE = 3
 """Failures in a row after which a system counts as away for somebody who waits at a prompt."""
 
@@ -32,16 +34,31 @@ _log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """Runs every due lane while it is open; a context manager."""
+    """Runs every due lane while it is open, empties the outbox where there is one, and sees to it that `chores` (what
+    only time brings about) are done every few seconds; a context manager.
+    """
 
-    def __init__(self, lanes: Lanes, *, pool_size: int, tick_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        *,
+        pool_size: int,
+        tick_seconds: float = 1.0,
+        notices: Notices | None = None,
+        chores: Callable[[Session], None] | None = None,
+    ) -> None:
         self._lanes = lanes
+        self._stopping = Event()
         self._busy: set[int] = set()
         self._lock = Lock()
         self._moved = Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"lanes": ThreadPoolExecutor(pool_size), "clock": ThreadPoolExecutor(1)},
+            executors={
+                "lanes": ThreadPoolExecutor(pool_size),
+                "clock": ThreadPoolExecutor(1),
+                "notices": ThreadPoolExecutor(1),
+            },
             job_defaults={"coalesce": True, "misfire_grace_time": None},
         )
         self._clock = self._scheduler.add_job(
@@ -53,6 +70,17 @@ class Scheduler:
             next_run_time=now(),
             max_instances=3,
         )
+        if notices is not None:
+            self._scheduler.add_job(notices.run, args=[self._stopping], executor="notices", name="notices")
+        if chores is not None:
+            self._scheduler.add_job(
+                self._do_chores,
+                "interval",
+                args=[chores],
+                seconds=_CHORES_SECONDS,
+                start_date=_ANCHOR,
+                executor="clock",
+            )
 
     def __enter__(self) -> Self:
         self._scheduler.start()
@@ -61,6 +89,7 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def look_now(self) -> None:
@@ -98,6 +127,13 @@ class Scheduler:
                     continue
                 self._busy.add(connection_id)
             self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}")
+
+    def _do_chores(self, chores: Callable[[Session], None]) -> None:
+        try:
+            with self._lanes.database.writing() as session:
+                chores(session)
+        except RekeyError as error:
+            _log.error("chores.failed", reason=str(error))
 
     def _drain(self, connection_id: int) -> None:
         worked = False

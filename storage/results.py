@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlmodel import Session, col, select
 
-from storage.models import Profile, Request, RequestState, Rotation, Tell, now
+from storage.models import Profile, Request, RequestRotation, RequestState, Rotation, Tell, now
 from storage.notices import RESULT, ROTATION, finish, post, touch_requests
 from storage.requests import all_ended, failures
 
@@ -26,6 +26,18 @@ def end(session: Session, request: Request) -> None:
     for operator in _listeners(session, request, failed=bool(failures(session, request.id))):
         post(session, kind=RESULT, subject=request.id, address=operator, organization_id=request.organization_id)
     finish(session, RESULT, request.id)
+
+
+def end_the_rest(session: Session) -> None:
+    """End the requests whose last rotation ended without anybody saying so: those of a database that was put back."""
+    still_open = (
+        select(RequestRotation.request_id)
+        .join(Rotation, col(Rotation.id) == col(RequestRotation.rotation_id))
+        .where(RequestRotation.request_id == Request.id, col(Rotation.ended_at).is_(None))
+        .exists()
+    )
+    for request in session.exec(select(Request).where(Request.state == RequestState.UNDER_WAY, ~still_open)).all():
+        end(session, request)
 
 
 def _ended(session: Session, rotation_ids: Collection[int]) -> list[int]:

@@ -1,5 +1,6 @@
 """App Home, and the overview of one organization that `/rotate` shows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -154,8 +155,8 @@ def _setup(setup: Setup) -> Block:
     return parts.section(f"*{parts.escape(setup.name)}*\n{' '.join(setup.lacks)}", button)
 
 
-def _troubles(troubles: tuple[str, ...]) -> list[Block]:
-    shown = [parts.section(f"⚠️ {parts.sentence(each, 600)}") for each in troubles[:3]]
+def _troubles(troubles: Sequence[tuple[str, str]]) -> list[Block]:
+    shown = [parts.section(f"⚠️ *{parts.escape(name)}*: {parts.sentence(why, 600)}") for name, why in troubles[:3]]
     more = len(troubles) - len(shown)
     return [*shown, *([parts.context(f"And {more:,} more like this.")] if more else [])]
 

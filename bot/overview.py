@@ -117,8 +117,8 @@ class HomeView:
     """They administer at least one organization, or everything."""
     waiting: tuple[Waiting, ...] = ()
     setups: tuple[Setup, ...] = ()
-    troubles: tuple[str, ...] = ()
-    """What could not be posted and why, in sentences."""
+    troubles: tuple[tuple[str, str], ...] = ()
+    """What could not be posted: the organization, and why, in sentences."""
 
 
 def health(session: Session, organizations: Sequence[Organization]) -> list[Health]:
@@ -217,18 +217,15 @@ def _setups(session: Session, administered: Sequence[Organization]) -> list[Setu
     connected = with_directory(session, [each.id for each in administered])
     found = []
     for each in administered:
-        lacks = () if each.channel else ("It has no channel yet.",)
-        lacks += () if each.id in connected else ("It has no directory yet.",)
+        lacks = [] if each.channel else ["It has no channel yet."]
+        lacks += [] if each.id in connected else ["It has no directory yet."]
         if lacks:
-            found.append(Setup(each.id, each.name, lacks))
+            found.append(Setup(each.id, each.name, tuple(lacks)))
     return found
 
 
-def _troubles(session: Session, mine: Sequence[Organization]) -> list[str]:
+def _troubles(session: Session, mine: Sequence[Organization]) -> list[tuple[str, str]]:
     names = {each.id: each.name for each in mine}
-    found = {
-        (each.organization_id, each.trouble): f"{names[each.organization_id]}: {each.trouble}"
-        for each in undelivered(session, list(names))
-        if each.organization_id is not None
-    }
-    return list(found.values())
+    owed = undelivered(session, list(names))
+    found = [(names[each.organization_id], each.trouble) for each in owed if each.organization_id is not None]
+    return list(dict.fromkeys(found))

@@ -43,7 +43,7 @@ def _view(name: str, many: int) -> HomeView:
         administers=True,
         waiting=tuple(Waiting(name, what, "U1", AT) for what in ("rotate", "reveal", "ceiling", "?")) * many,
         setups=tuple(Setup(number, name, ("It has no channel yet.",)) for number in range(many)),
-        troubles=(name,) * many,
+        troubles=((name, "The channel was archived."),) * many,
     )
 
 

@@ -1,5 +1,6 @@
 """The window with all matches of an organization, the one for choosing a record, and the one with its ignore rules."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -25,6 +26,7 @@ WINDOW, CHOOSING, RULES = "match.window", "match.choosing", "match.rules"
 """The three views."""
 SHOW, TIER, ENABLED, UNIT, SEARCH = "match.show", "match.tier", "match.enabled", "match.unit", "match.search"
 TICK, TICK_ALL, UNTICK, TURN = "match.tick", "match.tick_all", "match.untick", "match.turn"
+TICK_PATTERN = re.compile(rf"{re.escape(TICK)}:\d+")
 RECORD = "match.record"
 RULES_OPEN, RULES_TURN = "ignore_rule.show", "ignore_rule.turn"
 RULE_ADD, RULE_REMOVE, RULE_UNIT = "ignore_rule.add", "ignore_rule.remove", "ignore_rule.unit"
@@ -35,6 +37,7 @@ TEXT_MOST = 100
 CHOSEN_MOST = WINDOW_ROWS
 """So many accounts can be given one record at once: those of a page."""
 
+_FORGED = "This view carries something Rekey did not put there. Nothing was changed."
 _SHOWS = {
     "unmatched": "All unmatched",
     "suggested": "Suggested",
@@ -93,11 +96,9 @@ def window(page: Page, operator: str) -> dict[str, Any]:
 
 def window_of(view: Mapping[str, Any]) -> Window:
     """What the person looks at, with what they have chosen and typed since. `BadInput` for what Rekey did not draw."""
-    kept = parts.memo_of(view).get("window")
-    names = {each.name: type(each.default) for each in fields(Window)}
-    if not isinstance(kept, dict) or any(type(value) is not names.get(name) for name, value in kept.items()):
-        raise BadInput("This view carries something Rekey did not put there. Nothing was changed.")
-    before = Window(**kept)
+    before = window_beneath(view)
+    if before is None:
+        raise BadInput(_FORGED)
     values = view.get("state", {}).get("values", {})
     filters = values.get(_FILTERS, {})
     show, tier, enabled, unit = (_chosen(filters.get(name)) for name in (SHOW, TIER, ENABLED, UNIT))
@@ -111,6 +112,17 @@ def window_of(view: Mapping[str, Any]) -> Window:
         text=str(typed)[:TEXT_MOST],
     )
     return after if after == before else replace(after, page=1, all=False)
+
+
+def window_beneath(view: Mapping[str, Any]) -> Window | None:
+    """The window as it was drawn, which a view on top of it remembers too; None where there is none."""
+    kept = parts.memo_of(view).get("window")
+    if kept is None:
+        return None
+    names = {each.name: type(each.default) for each in fields(Window)}
+    if not isinstance(kept, dict) or any(type(value) is not names.get(name) for name, value in kept.items()):
+        raise BadInput(_FORGED)
+    return Window(**kept)
 
 
 def ticked(view: Mapping[str, Any]) -> dict[int, int]:
@@ -212,11 +224,12 @@ def _rules_button(page: Page) -> Element:
 # ---- choosing a record -----------------------------------------------------------------------------------------------
 
 
-def choosing(rows: Sequence[Shown], operator: str, organization_id: int, told: Sequence[str] = ()) -> dict[str, Any]:
-    """Choose any record for these accounts (those of a page at most)."""
+def choosing(
+    rows: Sequence[Shown], operator: str, organization_id: int, window: Window | None = None
+) -> dict[str, Any]:
+    """Choose any record for these accounts (those of a page at most); `window`: the one beneath."""
     shown = rows[:CHOSEN_MOST]
-    blocks = [parts.section("\n".join(told))] if told else []
-    blocks += [parts.section(matches.described(row)) for row in shown]
+    blocks = [parts.section(matches.described(row)) for row in shown]
     menu = ExternalDataSelectElement(
         action_id=RECORD, placeholder=PlainTextObject(text="Search the records"), min_query_length=0
     )
@@ -232,7 +245,7 @@ def choosing(rows: Sequence[Shown], operator: str, organization_id: int, told: S
     if len(shown) > 1:
         blocks.append(parts.context("All of them will get the same password. That takes an administrator."))
     chosen = [[row.match_id, row.version] for row in shown]
-    memo = parts.memo_for(operator, organization_id, matches=chosen)
+    memo = parts.memo_for(operator, organization_id, matches=chosen, window=asdict(window) if window else None)
     return parts.modal("Choose a record", blocks, callback_id=CHOOSING, submit="Approve", memo=memo)
 
 
@@ -240,7 +253,7 @@ def chosen_matches(view: Mapping[str, Any]) -> dict[int, int]:
     """The matches a record is being chosen for: id → the version that was shown. `BadInput` for anything else."""
     kept = parts.memo_of(view).get("matches")
     if not isinstance(kept, list) or not all(_is_pair(each) for each in kept) or not 0 < len(kept) <= CHOSEN_MOST:
-        raise BadInput("This view carries something Rekey did not put there. Nothing was changed.")
+        raise BadInput(_FORGED)
     return dict(kept)
 
 

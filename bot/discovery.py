@@ -18,7 +18,7 @@ from bot.audit import Trail
 from bot.directories.base import Directory, SeenAccount
 from bot.errors import BadInput, NotPermitted, Refused
 from bot.matching.suggesting import names_of, suggest
-from bot.permissions import Operator, may_administer
+from bot.permissions import Operator, may_administer, may_sync
 from bot.tiers import tier_of
 from bot.vaults import embedded
 from bot.vaults.csv_file import read_csv
@@ -32,12 +32,14 @@ from storage.accounts import (
 )
 from storage.connections import connections_of, get_connection
 from storage.database import Database
+from storage.lanes import retry_now
 from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
 from storage.portions import PORTION
 from storage.revisions import Safe
+from storage.tasks import request_sync
 
 _OPERATOR, _SOURCE = "rekey", "sync"
 _MATTERING = ("username_key", "upn_key", "mail_key", "domain", "ou", "tier")
@@ -106,6 +108,38 @@ def sync(database: Database, trail: Trail, connection_id: int, directory: Direct
         )
         _tell(session, trail, connection, result, complete=changes.complete)
     return result
+
+
+def ask_sync(session: Session, trail: Trail, operator: Operator, organization_id: int) -> list[str]:
+    """Have every directory of the organization read anew, in its lane; returns their names.
+
+    `NotPermitted` unless the operator may, and while the organization is stopped; `BadInput` when it has no directory.
+    """
+    organization = session.get_one(Organization, organization_id)
+    decision = may_sync(operator, organization.id)
+    if not decision.allowed:
+        raise NotPermitted(decision.reason)
+    if organization.frozen_at is not None:
+        raise NotPermitted(
+            f"{organization.name} is stopped, so its directories are not read. `/rotate start` lifts it."
+        )
+    directories = [connection for _, connection in connections_of(session, "directory", [organization.id])]
+    if not directories:
+        raise BadInput(f"{organization.name} has no directory to read yet. An administrator adds one: `/rotate setup`.")
+    for directory in directories:
+        request_sync(session, directory)
+    retry_now(session, [directory.id for directory in directories])
+    names = [directory.name for directory in directories]
+    touch(session, MATCH_REVIEW, organization.id)
+    trail.append(
+        session,
+        event="directory.sync_requested",
+        operator=operator.key,
+        source=operator.source,
+        organization=organization,
+        subject=", ".join(names),
+    )
+    return names
 
 
 def import_records(

@@ -11,11 +11,11 @@ from slack_bolt import App
 
 from bot.notices import Draw
 from bot.services import Services
-from handlers import channels, errors, home, rotate_command
+from handlers import channels, errors, home, matches, rotate_command
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, channels)
+SLICES: tuple[ModuleType, ...] = (home, matches, channels)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices."""
 
 

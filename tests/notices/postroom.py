@@ -22,7 +22,7 @@ from bot.notices import Draw, Notices
 from bot.slack import Slack
 from storage.database import Database
 from storage.facts import find_fact, set_fact
-from storage.grants import set_operators
+from storage.grants import operators_with, set_operators
 from storage.models import Notice, Organization, Outbox, Role, now
 from storage.notices import get_notice, post, touch
 
@@ -98,6 +98,12 @@ class PostRoom:
                 return taken
             self.advance(step)
         raise AssertionError(f"After {steps} steps of {step} s it is not so: {[vars(each) for each in self.notices()]}")
+
+    def viewers_too(self, *names: str) -> None:
+        """These may see Acme Dental, besides vic."""
+        with self.database.writing() as session:
+            viewers = {*operators_with(session, Role.VIEWER, self.acme), *(self.ids[name] for name in names)}
+            set_operators(session, Role.VIEWER, self.acme, viewers)
 
     # ---- what Rekey has -------------------------------------------------------------------------------------------
 

@@ -139,13 +139,16 @@ def failures(session: Session, request_id: int) -> list[Failure]:
 
 
 def failed_records(session: Session, request_id: int, like: Rotation | None, limit: int | None = None) -> list[Record]:
-    """The records that failed, by name; only those that failed as this rotation did, where one is given."""
+    """The records that failed as this rotation did, by name; for None all but the stuck ones, which are looked at one
+    by one."""
     statement = (
         select(Record)
         .join(Rotation, col(Rotation.record_id) == col(Record.id))
         .where(col(Rotation.id).in_(_latest(request_id)), col(Rotation.state).in_(FAILED))
     )
-    if like is not None:
+    if like is None:
+        statement = statement.where(Rotation.state != RotationState.STUCK)
+    else:
         stuck = like.state == RotationState.STUCK
         statement = statement.where(
             Rotation.cause == like.cause,

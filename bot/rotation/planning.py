@@ -56,6 +56,8 @@ class Preview:
     open: Rotation | None = None
     cause: str = ""
     """When refused: what those refused for the same reason have in common."""
+    undo: str = ""
+    """When rotated in several directories: what becomes of it if one of them refuses for good."""
 
 
 def preview(
@@ -73,16 +75,19 @@ def preview(
         refusal = _refusal(operator, organization, accounts, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
-            cause = ""
+            cause = undo = ""
         elif refusal is not None:
             intent, status, reason, cause = refusal
+            undo = ""
         else:
             if organization.id not in rules:
                 rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
             reason = f"{rules[organization.id]} A directory that asks for more gets more. {undo}".strip()
-        found.append(Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause))
+        found.append(
+            Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
+        )
     return found
 
 
@@ -105,7 +110,7 @@ def _refusal(
             Intent.REFUSE,
             Status.NOT_PERMITTED,
             f"Rotations are stopped in {organization.name} since {organization.frozen_at:%Y-%m-%d %H:%M} UTC by "
-            f"{organization.frozen_by}. An administrator lifts it with `rekey start`.",
+            f"{organization.frozen_by}. An administrator lifts it: `rekey start`, or `/rotate start` in Slack.",
             "frozen",
         )
     for matched in accounts:

@@ -254,8 +254,9 @@ def retry(
     records = failed_records(session, kept.id, example)
     previews = preview(session, operator, [(organization, record) for record in records], by_name=kept.by_name)
     going = [each for each in previews if each.intent in _GOING]
-    guarded = [each for each in going if _takes_two(settings, operator, [each])]
-    alone = [each for each in going if each not in guarded]
+    alone, guarded = [], []
+    for each in going:
+        (guarded if _takes_two(settings, operator, [each]) else alone).append(each)
     if going:
         _decided(kept, RequestState(kept.state), operator.key)
     if alone:

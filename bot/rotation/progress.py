@@ -1,0 +1,183 @@
+"""How a request stands, for whoever draws it: counts, who is left, and what failed by cause with what mends it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlmodel import Session
+
+from storage.approvals import find_waiting
+from storage.connections import connection_names
+from storage.lanes import get_lane
+from storage.models import Organization, Record, Request, RequestState, Rotation, RotationState, Status
+from storage.records import get_records
+from storage.requests import Failure, failed_records, failures, lanes_of, left_records, successful_records, tally
+
+SHOWN_NAMES = 5
+SHOWN_CAUSES = 6
+_PATIENCE = 3
+_WHOSE = re.compile(r"\A[^\\:]{1,300}\\[^:]{1,300}: ")
+"""`CORP\\jane: ` before what is true of others too."""
+
+
+class Mend(StrEnum):
+    """The one button that mends a cause."""
+
+    RETRY = "retry"
+    MATCH = "match"
+    """Choose another record, or ignore the account."""
+    DOCTOR = "doctor"
+    RECORD = "record"
+    """Look at the record, with everything that ever held."""
+    START = "start"
+    """Lift the stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Records of a request that failed for the same reason."""
+
+    like: int
+    """A rotation that failed so: names the cause in a click."""
+    many: int
+    status: Status
+    reason: str
+    what_to_do: str
+    mend: Mend
+    names: tuple[str, ...]
+    """The first few of the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One request, as things stand."""
+
+    request: Request
+    organization: Organization
+    total: int
+    successful: int = 0
+    failed: int = 0
+    stuck: int = 0
+    """Of the failed ones: those a person must look at, one by one."""
+    cancelled: int = 0
+    begun: int = 0
+    """A password was staged, and not every directory was proved to take it yet."""
+    planned: int = 0
+    """Nothing was begun: may still be cancelled."""
+    names: tuple[str, ...] = ()
+    """The first few records that hold a new password now."""
+    left: tuple[str, ...] = ()
+    """The first few that are not done."""
+    causes: tuple[Cause, ...] = ()
+    more_causes: int = 0
+    waits: tuple[str, ...] = ()
+    """What open ones wait for, in sentences: a system that is away, a stop."""
+    expires_at: datetime | None = None
+    """Until when a second administrator may agree."""
+
+    @property
+    def done(self) -> int:
+        """How many are over, one way or the other."""
+        return self.successful + self.failed + self.cancelled
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it will change by itself any more."""
+        return self.request.state in (RequestState.ENDED, RequestState.CANCELLED)
+
+
+def progress(session: Session, request: Request) -> Progress:
+    """How this request stands. A handful of queries, however many records it has."""
+    organization = session.get_one(Organization, request.organization_id)
+    if request.state not in (RequestState.UNDER_WAY, RequestState.ENDED):
+        waiting = find_waiting(session, request.id) if request.state == RequestState.AWAITING_APPROVAL else None
+        first = get_records(session, request.record_ids[:SHOWN_NAMES])
+        return Progress(
+            request,
+            organization,
+            total=len(request.record_ids),
+            left=tuple(record.name for record in first.values()),
+            expires_at=waiting.expires_at if waiting else None,
+        )
+    counts = tally(session, request.id)
+
+    def many(*states: RotationState, begun: bool | None = None) -> int:
+        return sum(each.many for each in counts if each.state in states and begun in (None, each.begun))
+
+    causes = failures(session, request.id)
+    return Progress(
+        request,
+        organization,
+        total=sum(each.many for each in counts),
+        successful=many(RotationState.SUCCESSFUL),
+        failed=many(RotationState.REFUSED, RotationState.PUT_BACK, RotationState.STUCK),
+        stuck=many(RotationState.STUCK),
+        cancelled=many(RotationState.CANCELLED),
+        begun=many(RotationState.ROTATING, RotationState.PUTTING_BACK) + many(RotationState.PLANNED, begun=True),
+        planned=many(RotationState.PLANNED, begun=False),
+        names=_names(successful_records(session, request.id, SHOWN_NAMES)),
+        left=_names([record for record, _begun in left_records(session, request.id, SHOWN_NAMES)]),
+        causes=tuple(_cause(session, request, each) for each in causes[:SHOWN_CAUSES]),
+        more_causes=max(0, len(causes) - SHOWN_CAUSES),
+        waits=_waits(session, request, organization),
+    )
+
+
+def what_they_share(reason: str) -> str:
+    """A reason without whose it is, as far as it is true of others too."""
+    return _WHOSE.sub("", reason, count=1)
+
+
+def _cause(session: Session, request: Request, failure: Failure) -> Cause:
+    example = failure.example
+    reason = example.reason if failure.many == 1 else what_they_share(example.reason)
+    return Cause(
+        like=example.id,
+        many=failure.many,
+        status=failure.status,
+        reason=reason,
+        what_to_do=example.mend,
+        mend=_mend(example),
+        names=_names(failed_records(session, request.id, example, SHOWN_NAMES)),
+    )
+
+
+def _mend(example: Rotation) -> Mend:
+    match example.cause:
+        case "unmatched" | "account-gone" | "consent-withdrawn":
+            return Mend.MATCH
+        case "frozen":
+            return Mend.START
+        case "second-administrator" | "operator-not-permitted":
+            return Mend.RETRY  # by somebody who may, or who has a second administrator asked
+        case _ if example.state == RotationState.STUCK or example.status == Status.NOT_PERMITTED:
+            return Mend.RECORD
+        case _ if example.status in (Status.API_ERROR, Status.ADMIN_NOT_PERMITTED, Status.MULTI_TENANT_NOT_PERMITTED):
+            return Mend.DOCTOR
+        case _:
+            return Mend.RETRY
+
+
+def _waits(session: Session, request: Request, organization: Organization) -> tuple[str, ...]:
+    if request.state != RequestState.UNDER_WAY:
+        return ()
+    if organization.frozen_at is not None:
+        return (
+            "Rotations are stopped here. What was already sent is still looked at; the rest goes on after a start.",
+        )
+    connections = lanes_of(session, request.id)
+    names = connection_names(session, connections)
+    found = []
+    for connection_id in connections:
+        lane = get_lane(session, connection_id)
+        if lane.frozen_reason is not None or lane.stopped_at is not None:
+            found.append(f"{names[connection_id]} is stopped: {lane.frozen_reason or lane.failure_reason}")
+        elif lane.backoff_until is not None and lane.failures >= _PATIENCE:
+            found.append(f"{names[connection_id]} is away and is looked at again by itself: {lane.failure_reason}")
+    return tuple(found)
+
+
+def _names(records: Sequence[Record]) -> tuple[str, ...]:
+    return tuple(record.name for record in records)

@@ -7,19 +7,20 @@ from functools import partial
 
 from slack_bolt import App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 from sqlmodel import Session
 
 import handlers
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
-from bot.errors import BadInput, NoAnswer, SignInRefused
+from bot.errors import BadInput
+from bot.http_mode import HttpMode
 from bot.notices import Notices
 from bot.rotation import requests
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack import Slack
+from bot.socket_mode import SocketMode
 from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
@@ -32,6 +33,10 @@ from storage.sealing import KeyRing
 _SLACK_SECONDS = 10
 _LISTENERS = 20
 """Listeners at once: each holds a thread until it has answered, and Slack waits three seconds only."""
+
+
+REPEATS = timedelta(days=1)
+"""Longer than Slack delivers anything again: for so long, what was taken up is remembered."""
 
 
 def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None = None) -> Services:
@@ -109,9 +114,10 @@ def slack_client(settings: Settings) -> WebClient:
 def slack_app(services: Services) -> App:
     """The Bolt app with every listener, for Socket Mode or behind HTTP, where Bolt checks the signature and its age.
 
-    Asks Slack who it is: `SignInRefused` when the token does not hold, `NoAnswer` when Slack is away.
+    Asks Slack who it is; raises as `bot.slack.Slack` does when the token does not hold or Slack is away.
     """
     settings, client = services.settings, slack_client(services.settings)
+    people = People(client, *Slack(client).myself())
     secret = settings.slack_signing_secret
     app = App(
         client=client,
@@ -119,22 +125,22 @@ def slack_app(services: Services) -> App:
         token_verification_enabled=False,  # done below, with a sentence for people
         listener_executor=ThreadPoolExecutor(_LISTENERS, thread_name_prefix="listener"),
     )
-    handlers.register(app, services, _people(client))
+    handlers.register(app, services, people)
     return app
 
 
-def _people(client: WebClient) -> People:
-    try:
-        me = client.auth_test()
-        try:
-            bot = client.bots_info(bot=me["bot_id"])["bot"]
-        except (SlackApiError, KeyError):  # a server that knows no bots.info
-            bot = {}
-    except SlackApiError as error:
-        reason = error.response.get("error") or error.response.status_code
-        raise SignInRefused(
-            f"Slack refuses the bot token ({reason}). Nothing was done. Install the app anew and set SLACK_BOT_TOKEN."
-        ) from error
-    except OSError as error:
-        raise NoAnswer(f"Slack at {client.base_url} does not answer: {error}.") from error
-    return People(client, str(me["team_id"]), bot.get("app_id"))
+def line_to_slack(services: Services) -> SocketMode | HttpMode | None:
+    """How Slack reaches Rekey, not opened yet: Socket Mode with an app-level token, HTTP mode with a signing secret.
+    None without a bot token; `BadInput` when there is neither of the other two.
+    """
+    settings, make = services.settings, partial(slack_app, services)
+    if settings.slack_bot_token is None:
+        return None
+    if settings.slack_app_token is not None:
+        return SocketMode(settings, make)
+    if settings.slack_signing_secret is not None:
+        return HttpMode(make)
+    raise BadInput(
+        "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP mode): Slack "
+        "has no way to reach Rekey. Nothing was started. Set one of them; Socket Mode needs no address of its own."
+    )

@@ -43,6 +43,15 @@ class Slack:
     def __init__(self, client: WebClient) -> None:
         self._client = client
 
+    def myself(self) -> tuple[str, str | None]:
+        """The ids of the team and of the app whose token this is; the app's is None where the server does not say."""
+        me = self._ask(self._client.auth_test)
+        try:
+            bot = self._ask(self._client.bots_info, bot=me.get("bot_id"))["bot"]
+        except Refused:
+            return str(me["team_id"]), None
+        return str(me["team_id"]), bot.get("app_id")
+
     def post(self, channel: str, text: str, blocks: Sequence[dict[str, Any]], uid: str) -> str:
         """Post a message that carries `uid`; its ts."""
         answer = self._ask(
@@ -97,16 +106,18 @@ class Slack:
     def _ask(self, method: Callable[..., SlackResponse], **arguments: Any) -> SlackResponse:
         try:
             return method(**arguments)
-        except SlackApiError as error:
-            raise _refusal(error.response) from None
-        except URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
-                raise Unreachable(
-                    f"Slack could not be reached: {error.reason}. Nothing was sent.", cause="unreachable"
-                ) from None
-            raise _no_answer(error) from None
         except (OSError, HTTPException, SlackClientError) as error:
-            raise _no_answer(error) from None
+            raise explained(error) from None
+
+
+def explained(error: Exception) -> OutsideError:
+    """What went wrong in a call of slack_sdk's client, as one of Rekey's errors."""
+    if isinstance(error, SlackApiError):
+        return _refusal(error.response)
+    reason = error.reason if isinstance(error, URLError) else None
+    if isinstance(reason, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
+        return Unreachable(f"Slack could not be reached: {reason}. Nothing was sent.", cause="unreachable")
+    return _no_answer(error)
 
 
 def _no_answer(error: Exception) -> NoAnswer:

@@ -169,9 +169,11 @@ class Office:
 
 
 @contextmanager
-def open_office(folder: Path, *, connected: bool = True, **settings: Any) -> Iterator[Office]:
+def open_office(
+    folder: Path, *, connected: bool = True, manifest: Mapping[str, Any] = MANIFEST, **settings: Any
+) -> Iterator[Office]:
     """An office in this folder; `settings` are Rekey's own. Without `connected` nothing listens by Socket Mode."""
-    with RunningSlack(MANIFEST) as running:
+    with RunningSlack(manifest) as running:
         people = running.call(lambda: _people(running))
         services, domains, passwords = _rekey(folder, running, people, settings)
         app = composition.slack_app(services)

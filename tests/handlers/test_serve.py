@@ -1,0 +1,68 @@
+"""`rekey serve` as it runs in production: a process of its own, on a Slack it was told of by its environment alone."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.handlers.office import Office, open_office
+
+ROOT = Path(__file__).parents[2]
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def _environment(office: Office) -> dict[str, str]:
+    settings, app = office.services.settings, office.running.app
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("REKEY_", "SLACK_"))}
+    return {
+        **clean,
+        "PYTHONPATH": str(ROOT),
+        "REKEY_DATABASE_URL": settings.database_url.get_secret_value(),
+        "REKEY_KEY_FILE": str(settings.key_file),
+        "REKEY_ESCROW_DIR": str(settings.escrow_dir),
+        "REKEY_HTTP_PORT": str(_free_port()),
+        "SLACK_BOT_TOKEN": app.bot_token,
+        "SLACK_APP_TOKEN": app.app_token,
+        "SLACK_API_URL": office.running.api_url,
+    }
+
+
+def test_rekey_serve_answers_in_slack_and_stops_when_told(tmp_path: Path) -> None:
+    with open_office(tmp_path, connected=False) as office:
+        command = [sys.executable, "-m", "bot", "serve"]
+        served = subprocess.Popen(command, env=_environment(office), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        try:
+            sockets = office.running.slack.sockets
+            office.driver.patience = 60
+            office.alice.until(lambda: True if sockets.connected or served.poll() is not None else None, "the line")
+            assert served.poll() is None, served.communicate()[1]
+            office.alice.types("/rotate help", in_="#acme")
+            office.alice.sees("What Rekey does", in_="#acme")
+            served.send_signal(signal.SIGTERM)
+            _, said = served.communicate(timeout=60)
+        finally:
+            served.kill()
+            served.wait()
+        assert served.returncode == 0, said
+        for secret in (office.running.app.bot_token, office.running.app.app_token):
+            assert secret not in said
+
+
+def test_a_bot_token_alone_is_not_enough_and_says_so(tmp_path: Path) -> None:
+    with open_office(tmp_path, connected=False) as office:
+        environment = _environment(office)
+        del environment["SLACK_APP_TOKEN"]
+        command = [sys.executable, "-m", "bot", "serve"]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 2
+        assert "SLACK_APP_TOKEN" in done.stderr
+        assert office.running.app.bot_token not in done.stderr

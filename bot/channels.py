@@ -28,6 +28,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         f"Type `/invite` there and choose Rekey. {_ELSEWHERE}",
     ),
     "is_archived": ("The channel was archived.", f"Unarchive it. {_ELSEWHERE}"),
+    "is_inactive": ("The channel was archived.", f"Unarchive it. {_ELSEWHERE}"),  # as chat.update puts it
     SHARED_OUTSIDE: (
         "People of another company read this channel, or are invited to. Rekey posts nothing there.",
         f"Stop sharing it, and delete what they are not to see. {_ELSEWHERE}",

@@ -72,12 +72,10 @@ class PostRoom:
             ids[f"#{name}"] = workspace.add_channel(name, everybody).id
         return ids
 
-    def another_outbox(self, timeout: int = 10, **options: Any) -> Notices:
+    def another_outbox(self, draws: Mapping[str, Draw] = DRAWS) -> Notices:
         """What a process has that empties the outbox."""
-        client = WebClient(
-            self.running.app.bot_token, base_url=self.running.api_url, timeout=timeout, retry_handlers=[]
-        )
-        return Notices(self.database, Slack(client), DRAWS, clock=self.now, **options)
+        client = WebClient(self.running.app.bot_token, base_url=self.running.api_url, timeout=10, retry_handlers=[])
+        return Notices(self.database, Slack(client), draws, clock=self.now)
 
     # ---- time ----------------------------------------------------------------------------------------------------
 

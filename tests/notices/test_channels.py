@@ -7,7 +7,7 @@ import pytest
 from bot import channels
 from storage.models import Organization
 from storage.notices import undelivered
-from tests.notices.postroom import PostRoom
+from tests.notices.postroom import CARD, PostRoom
 
 Change = Callable[[PostRoom], object]
 
@@ -131,7 +131,9 @@ def test_bound_to_another_channel_what_waited_for_the_old_one_goes_there(room: P
     archived(room)
     room.changes("moved", 1)
     room.card("waits", 2)
+    room.advance(2)
     room.outbox.drain()
+    assert all(each.trouble for each in room.notices() if each.kind == CARD)
     with room.database.writing() as session:
         session.get_one(Organization, room.acme).channel = room.ids["#globex"]
     room.drain(step=30)

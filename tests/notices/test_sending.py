@@ -1,8 +1,12 @@
 """What the outbox promises about sending: once, in place, at Slack's pace, by one process."""
 
+from sqlmodel import Session
+
+from blocks.drawn import Drawn
 from bot.demo.slack.faults import RateLimited
+from storage.models import Notice
 from storage.notices import finish, post, show, touch
-from tests.notices.postroom import CARD, PostRoom
+from tests.notices.postroom import CARD, PostRoom, draw_card
 
 
 def test_a_card_is_posted_once_and_edited_in_place(room: PostRoom) -> None:
@@ -21,6 +25,21 @@ def test_it_is_drawn_when_it_is_sent_so_changes_before_that_cost_nothing(room: P
     room.drain()
     assert room.texts() == ["499 done"]
     assert len(room.calls("chat.postMessage")) + len(room.calls("chat.update")) == 1
+
+
+def test_what_changes_while_it_is_being_sent_is_sent_after_it(room: PostRoom) -> None:
+    def draw_and_change(session: Session, notice: Notice) -> Drawn:
+        drawn = draw_card(session, notice)
+        if drawn.text == "first":
+            room.changes("second")
+        return drawn
+
+    room.outbox = room.another_outbox({CARD: draw_and_change})
+    room.card("first")
+    room.outbox.drain()
+    assert room.texts() == ["first"]
+    room.drain()
+    assert room.texts() == ["second"]
 
 
 def test_the_same_picture_is_not_sent_again(room: PostRoom) -> None:

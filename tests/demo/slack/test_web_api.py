@@ -159,8 +159,10 @@ def test_a_message_slack_would_not_post(
 
 def test_an_archived_channel_takes_no_messages(world: World, refused: Refused) -> None:
     slack = world.running.slack
+    ts = world.client.chat_postMessage(channel=world.general, text="before")["ts"]
     world.running.call(lambda: slack.archive(slack.workspace.channels[world.general], world.alice))
     refused("chat.postMessage", "is_archived", channel=world.general, text="x")
+    refused("chat.update", "is_inactive", channel=world.general, ts=ts, text="x")
     refused("conversations.join", "is_archived", channel=world.general)
 
 

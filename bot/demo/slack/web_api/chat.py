@@ -41,8 +41,10 @@ def post_ephemeral(call: Call) -> dict[str, Any]:
 
 
 def update(call: Call) -> dict[str, Any]:
-    """chat.update: the bot's own messages only, and never an ephemeral."""
+    """chat.update: the bot's own messages only, never an ephemeral, and nothing in an archived channel."""
     channel = call.channel()
+    if channel.archived:
+        raise SlackError("is_inactive")
     message = _own_message(call, channel, "cant_update_message")
     content = _content(call)
     call.slack.edit(message, content)

@@ -103,3 +103,13 @@ def _outcome(approval: Approval) -> str:
             return f"➖ It changed or was taken back,{at}, so nothing was done. Whoever wants it asks again."
         case _:
             return f"⌛ Nobody agreed within the hour ({at.strip()}). Nothing was done."
+
+
+def answer(approval: Approval, record: Record) -> Drawn:
+    """What whoever asked to be shown a password is told."""
+    what = f"to be shown the password of *{escape(record.name, 150)}*"
+    if approval.state == ApprovalState.APPROVED:
+        text = f"{_outcome(approval)} You asked {what}: ask once more within the hour, for a link that shows it once."
+    else:
+        text = f"{_outcome(approval)} You asked {what}."
+    return Drawn(_DECIDED.get(ApprovalState(approval.state), "Waiting"), [parts.section(text)])

@@ -21,6 +21,7 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack import Slack
 from bot.socket_mode import SocketMode
+from bot.web import Web, site
 from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
@@ -91,7 +92,7 @@ def notices(services: Services) -> Notices:
     return Notices(
         services.database,
         Slack(slack_client(settings)),
-        handlers.draws(),
+        handlers.draws(services),
         administrators=settings.administrators,
         lease=timedelta(seconds=settings.lease_seconds),
         longest_pause=timedelta(seconds=settings.backoff_cap_seconds),
@@ -144,3 +145,9 @@ def line_to_slack(services: Services) -> SocketMode | HttpMode | None:
         "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP mode): Slack "
         "has no way to reach Rekey. Nothing was started. Set one of them; Socket Mode needs no address of its own."
     )
+
+
+def web(services: Services, line: SocketMode | HttpMode) -> Web:
+    """Rekey's own pages, and in HTTP mode what Slack calls; not listening yet."""
+    slack = line.endpoint if isinstance(line, HttpMode) else None
+    return Web(site(services, slack), services.settings.http_port)

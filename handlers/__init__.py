@@ -11,23 +11,29 @@ from slack_bolt import App
 
 from bot.notices import Draw
 from bot.services import Services
-from handlers import channels, errors, home, matches, rotate_command
+from handlers import approvals, channels, errors, home, matches, records, rotate_command, rotations
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, channels)
-"""Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices."""
+SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, approvals, channels)
+"""Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
+`draws(services)`, where their pictures depend on the settings)."""
 
 
-def register(app: App, services: Services, people: People) -> None:
+def register(app: App, services: Services, known: People) -> None:
     """Have this app listen to everything."""
-    app.middleware(Doorkeeper(services, people))
+    app.middleware(Doorkeeper(services, known))
     errors.register(app, services)
+    people.register(app, known)
     rotate_command.register(app, [word for each in SLICES for word in getattr(each, "WORDS", ())])
     for each in SLICES:
         each.register(app, services)
 
 
-def draws() -> Mapping[str, Draw]:
+def draws(services: Services) -> Mapping[str, Draw]:
     """How each kind of notice is drawn."""
-    return {kind: draw for each in SLICES for kind, draw in getattr(each, "DRAWS", {}).items()}
+    found: dict[str, Draw] = {}
+    for each in SLICES:
+        found |= getattr(each, "DRAWS", {})
+        found |= each.draws(services) if hasattr(each, "draws") else {}
+    return found

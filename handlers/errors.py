@@ -108,7 +108,7 @@ def _show(error: Exception, sentence: str, body: Body, client: WebClient) -> Non
     view, shown = view_of(body), parts.section(parts.sentence(sentence))
     if body.get("response_url"):
         say(body, parts.sentence(sentence))
-    elif view.get("type") == "modal" and body.get("type") == "block_actions":
+    elif view.get("type") == "modal" and body.get("type") in ("block_actions", "view_submission"):
         client.views_update(view_id=view["id"], view=_with_trouble(view, sentence))
     elif view.get("type") == "home":
         client.views_open(trigger_id=body["trigger_id"], view=parts.modal("Not done", [shown]))

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
+from sqlalchemy import func
 from sqlmodel import Session, col, or_, select
 
 from storage.connections import name_key
-from storage.models import Record
+from storage.models import Account, Match, MatchState, Record
 from storage.names import parse_username, row_id, the_only
 from storage.portions import portions
 
@@ -42,6 +43,46 @@ def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Reco
         for portion in portions(list(record_ids))
         for record in session.exec(select(Record).where(col(Record.id).in_(portion)))
     }
+
+
+def records_called(session: Session, organization_ids: Collection[int], words: str, limit: int) -> list[Record]:
+    """Records of these organizations that somebody may mean by these words, by name: those whose name, username, id or
+    approved account is exactly that, else those that have it in them.
+    """
+    said, name = parse_username(words), name_key(words)
+    if not name:
+        return []
+    like = f"%{_escaped_like(name)}%"
+    theirs = (
+        select(Match.record_id)
+        .join(Account, col(Account.id) == col(Match.account_id))
+        .where(col(Match.organization_id).in_(organization_ids), Match.state == MatchState.APPROVED)
+    )
+    username = col(Account.username_key) == said.name
+    if said.qualifier is not None:
+        username = username & (func.lower(Account.domain) == said.qualifier)
+    exact = theirs.where(
+        or_(username, col(Account.upn_key) == said.whole, col(Account.mail_key) == said.whole,
+            func.lower(Account.display_name) == name)
+    )  # fmt: skip
+    near = theirs.where(
+        or_(col(Account.username_key).like(like, escape="\\"), func.lower(Account.display_name).like(like, escape="\\"))
+    )
+    by_name = [col(Record.name_key) == name, col(Record.id).in_(exact), col(Record.id) == row_id(words)]
+    if said.qualifier is None:
+        by_name.append(col(Record.username_key) == said.name)
+    in_it = [col(Record.name_key).like(like, escape="\\"), col(Record.username_key).like(like, escape="\\"),
+             col(Record.id).in_(near)]  # fmt: skip
+    here = select(Record).where(col(Record.organization_id).in_(organization_ids), col(Record.archived_at).is_(None))
+    for conditions in (by_name, in_it):
+        found = session.exec(here.where(or_(*conditions)).order_by(col(Record.name_key), col(Record.id)).limit(limit))
+        if records := list(found):
+            return records
+    return []
+
+
+def _escaped_like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def records_of(session: Session, organization_id: int, connection_id: int | None = None) -> list[Record]:

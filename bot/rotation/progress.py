@@ -1,6 +1,7 @@
 """How a request stands, for whoever draws it: counts, who is left, and what failed by cause with what mends it."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +9,14 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
+from bot.rotation.report import RecordStatus, report
 from storage.approvals import find_waiting
 from storage.connections import connection_names
 from storage.lanes import get_lane
 from storage.models import Organization, Record, Request, RequestState, Rotation, RotationState, Status
 from storage.records import get_records
 from storage.requests import Failure, failed_records, failures, lanes_of, left_records, successful_records, tally
+from storage.rotations import approved_records, latest_rotations
 
 SHOWN_NAMES = 5
 SHOWN_CAUSES = 6
@@ -123,6 +126,25 @@ def progress(session: Session, request: Request) -> Progress:
         more_causes=max(0, len(causes) - SHOWN_CAUSES),
         waits=_waits(session, request, organization),
     )
+
+
+_FAILURES_FIRST = (
+    Status.FAILED, Status.API_ERROR, Status.ADMIN_NOT_PERMITTED, Status.MULTI_TENANT_NOT_PERMITTED,
+    Status.NOT_PERMITTED, Status.IN_PROGRESS, None, Status.SUCCESSFUL,
+)  # fmt: skip
+
+
+def standings(
+    session: Session, organization: Organization, first: int, size: int
+) -> tuple[dict[Status | None, int], list[RecordStatus]]:
+    """How many of an organization's approved records stand how, and some of them, failures first."""
+    records = [record for _, record in approved_records(session, organization.id)]
+    latest = latest_rotations(session, [record.id for record in records])
+    stands = {record.id: Status(latest[record.id].status) if record.id in latest else None for record in records}
+    counts = Counter(stands.values())
+    ordered = sorted(records, key=lambda record: _FAILURES_FIRST.index(stands[record.id]))
+    shown = report(session, [(organization, record) for record in ordered[first : first + size]])
+    return {status: counts[status] for status in _FAILURES_FIRST}, shown
 
 
 def what_they_share(reason: str) -> str:

@@ -152,6 +152,12 @@ def confirm(session: Session, trail: Trail, settings: Settings, operator: Operat
     return Confirmed(answer, drafted)
 
 
+def wanted(session: Session, settings: Settings, approval: Approval) -> Draft:
+    """What a second administrator is asked to agree to, as things stand. Changes nothing."""
+    kept = get_request(session, approval.request_id or 0)
+    return _draft(session, settings, _requester(session, settings, kept), kept)
+
+
 def approve(
     session: Session, trail: Trail, settings: Settings, operator: Operator, approval_id: int, *, agree: bool
 ) -> Approval:
@@ -164,7 +170,7 @@ def approve(
     if waited_for.request_id is None:
         raise RowNotFound(f"Approval {approval_id} is not about a rotation.")
     kept = get_request(session, waited_for.request_id)
-    requester = operator_named(session, kept.requested_by, "slack", settings.administrators)
+    requester = _requester(session, settings, kept)
     drafted = _draft(session, settings, requester, kept)
     waiting = kept.state == RequestState.AWAITING_APPROVAL
     plan = _hash(drafted) if waiting and drafted.going else None
@@ -254,7 +260,8 @@ def retry(
     records = failed_records(session, kept.id, example)
     previews = preview(session, operator, [(organization, record) for record in records], by_name=kept.by_name)
     going = [each for each in previews if each.intent in _GOING]
-    alone, guarded = [], []
+    alone: list[Preview] = []
+    guarded: list[Preview] = []
     for each in going:
         (guarded if _takes_two(settings, operator, [each]) else alone).append(each)
     if going:
@@ -310,6 +317,10 @@ def _draft(session: Session, settings: Settings, operator: Operator, kept: Reque
         takes_two=_takes_two(settings, operator, previews),
         above_ceiling=started >= settings.rotations_per_hour,
     )
+
+
+def _requester(session: Session, settings: Settings, kept: Request) -> Operator:
+    return operator_named(session, kept.requested_by, "Slack", settings.administrators)
 
 
 def _takes_two(settings: Settings, operator: Operator, previews: Sequence[Preview]) -> bool:

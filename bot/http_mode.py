@@ -1,7 +1,6 @@
-"""HTTP mode: Slack calls Rekey, at `/slack/events`. Bolt checks the signature and refuses what is older than 300 s.
+"""HTTP mode: Slack calls Rekey, at `bot.web.SLACK_PATH`. Bolt checks the signature, and refuses what is too old.
 
-What is checked before that: only POST, and no more than a megabyte. A listener runs in a thread, so that a slow one
-keeps nobody else waiting.
+A listener runs in a thread, so that a slow one keeps nobody else waiting.
 """
 
 from collections.abc import Callable
@@ -17,9 +16,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.errors import NoAnswer, OutsideError, Throttled, Unreachable
-
-PATH = "/slack/events"
-_BODY_MOST = 1_000_000
 
 _log = structlog.get_logger(__name__)
 
@@ -50,16 +46,12 @@ class HttpMode:
 
     async def endpoint(self, request: Request) -> Response:
         """Answer one request of Slack's; a Starlette endpoint."""
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _BODY_MOST:
-                return PlainTextResponse("Too much", status_code=413)
+        body = await request.body()
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return PlainTextResponse("Not UTF-8", status_code=400)
-        return await run_in_threadpool(self._answer, request, bytes(body))
+        return await run_in_threadpool(self._answer, request, body)
 
     def _answer(self, request: Request, body: bytes) -> Response:
         try:

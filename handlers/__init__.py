@@ -11,7 +11,7 @@ from slack_bolt import App
 
 from bot.notices import Draw
 from bot.services import Services
-from handlers import approvals, channels, errors, home, matches, records, rotate_command, rotations
+from handlers import approvals, channels, errors, home, matches, people, records, rotate_command, rotations
 from handlers.context import Doorkeeper
 from handlers.people import People
 

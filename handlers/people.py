@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 import structlog
+from slack_bolt import App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -75,3 +76,11 @@ class People:
         if found.get("is_stranger") or found.get("team_id") not in (None, self.team_id):
             return "Rekey answers only to members of its own workspace. Nothing was done."
         return ""
+
+
+def register(app: App, people: People) -> None:
+    """Listen to people changing: somebody who becomes a guest or is deactivated is refused at once."""
+
+    @app.event("user_change")
+    def changed(event: dict[str, Any]) -> None:
+        people.forget(event["user"]["id"])

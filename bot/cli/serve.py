@@ -17,9 +17,10 @@ _log = structlog.get_logger(__name__)
 def serve() -> None:
     """Listen to Slack and run what falls due until told to stop.
 
-    With SLACK_APP_TOKEN in Socket Mode, else with SLACK_SIGNING_SECRET by HTTP; without SLACK_BOT_TOKEN only the lanes
-    run. SIGINT or SIGTERM ends it, once what is under way is safe. Any number of these and of other commands may run on
-    one database: each lane is worked by one of them at a time.
+    With SLACK_APP_TOKEN in Socket Mode, else with SLACK_SIGNING_SECRET by HTTP; Rekey's own pages, to which Slack only
+    links, are served beside it. Without SLACK_BOT_TOKEN only the lanes run. SIGINT or SIGTERM ends it, once what is
+    under way is safe. Any number of these and of other commands may run on one database: each lane is worked by one of
+    them at a time.
     """
     settings = load()
     logs.start(settings.log_level, settings.log_format)
@@ -34,6 +35,7 @@ def serve() -> None:
     with ExitStack() as opened:
         if line is not None:
             opened.enter_context(line)
+            opened.enter_context(app.web(ready, line))
         opened.enter_context(app.scheduler(ready))
         _log.info("serving", lanes_at_once=settings.pool_size, slack=type(line).__name__ if line else "none")
         stopped.wait()

@@ -12,6 +12,7 @@ Acme Dental, in #acme, has everything still to be matched (`office.approve_all` 
 
 import copy
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -166,6 +167,13 @@ class Office:
         """The lanes run, and notices go out."""
         with composition.scheduler(self.services) as scheduler:
             yield scheduler
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 @contextmanager

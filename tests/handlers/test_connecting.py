@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,36 +11,23 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-import uvicorn
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from bot import app as composition
 from bot.demo.slack.faults import Refused, ServerError
 from bot.demo.slack.server import RunningSlack
 from bot.errors import SignInRefused
-from bot.http_mode import PATH, HttpMode
+from bot.http_mode import HttpMode
 from bot.socket_mode import SocketMode
-from tests.handlers.office import MANIFEST, Office, open_office
+from bot.web import SLACK_PATH
+from tests.handlers.office import MANIFEST, Office, free_port, open_office
 
 
 @contextmanager
 def _behind_http(office: Office) -> Iterator[str]:
     """The office's Rekey behind a request url of its own."""
-    mode = HttpMode(lambda: office.app)
-    routes = [Route(PATH, mode.endpoint, methods=["POST"])]
-    config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}{PATH}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with HttpMode(lambda: office.app) as line, composition.web(office.services, line):
+        yield f"{office.services.settings.pages_url}{SLACK_PATH}"
 
 
 def _signed(office: Office, body: str, *, age: int = 0, secret: str | None = None) -> dict[str, str]:
@@ -68,7 +54,10 @@ HTTP_MANIFEST = {**MANIFEST, "settings": {**MANIFEST["settings"], "socket_mode_e
 
 
 def test_over_signed_http_everything_is_as_in_socket_mode(tmp_path: Path) -> None:
-    with open_office(tmp_path, connected=False, manifest=HTTP_MANIFEST) as office, _behind_http(office) as url:
+    with (
+        open_office(tmp_path, connected=False, manifest=HTTP_MANIFEST, http_port=free_port()) as office,
+        _behind_http(office) as url,
+    ):
         office.running.wait_for(office.running.slack.http.verify(url))
         office.alice.types("/rotate help", in_="#acme")
         office.alice.sees("What Rekey does", in_="#acme")
@@ -76,7 +65,7 @@ def test_over_signed_http_everything_is_as_in_socket_mode(tmp_path: Path) -> Non
 
 
 def test_what_is_not_signed_or_too_old_or_too_much_is_refused(tmp_path: Path) -> None:
-    with open_office(tmp_path, connected=False) as office, _behind_http(office) as url:
+    with open_office(tmp_path, connected=False, http_port=free_port()) as office, _behind_http(office) as url:
         body = _help_of(office)
         assert requests.post(url, body, headers=_signed(office, body), timeout=10).status_code == 200
         assert requests.post(url, body, headers=_signed(office, body, age=301), timeout=10).status_code == 401

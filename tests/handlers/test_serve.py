@@ -2,20 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.handlers.office import Office, open_office
+from tests.handlers.office import Office, free_port, open_office
 
 ROOT = Path(__file__).parents[2]
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _environment(office: Office) -> dict[str, str]:
@@ -27,7 +20,7 @@ def _environment(office: Office) -> dict[str, str]:
         "REKEY_DATABASE_URL": settings.database_url.get_secret_value(),
         "REKEY_KEY_FILE": str(settings.key_file),
         "REKEY_ESCROW_DIR": str(settings.escrow_dir),
-        "REKEY_HTTP_PORT": str(_free_port()),
+        "REKEY_HTTP_PORT": str(free_port()),
         "SLACK_BOT_TOKEN": app.bot_token,
         "SLACK_APP_TOKEN": app.app_token,
         "SLACK_API_URL": office.running.api_url,

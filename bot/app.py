@@ -13,7 +13,7 @@ import handlers
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
 from bot.errors import BadInput
-from bot.http_mode import HttpMode
+from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
 from bot.rotation import requests
 from bot.scheduler import Scheduler
@@ -149,5 +149,5 @@ def line_to_slack(services: Services) -> SocketMode | HttpMode | None:
 
 def web(services: Services, line: SocketMode | HttpMode) -> Web:
     """Rekey's own pages, and in HTTP mode what Slack calls; not listening yet."""
-    slack = line.endpoint if isinstance(line, HttpMode) else None
-    return Web(site(services, slack), services.settings.http_port)
+    called = {SLACK_PATH: line.endpoint} if isinstance(line, HttpMode) else {}
+    return Web(site(services, called), services.settings.http_port)

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bot.directories.active_directory import ActiveDirectory
 from bot.directories.active_directory.settings import ActiveDirectorySettings, Server
 from bot.directories.base import Directory
-from bot.errors import Refused, SealBroken, SignInRefused, Unreachable
+from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
 from bot.settings import Network
 from storage.models import Connection
 from storage.sealing import KeyRing
@@ -106,6 +106,29 @@ def _placed(servers: Sequence[Server], networks: Sequence[Network]) -> Iterator[
 
 _DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, Sequence[Network]], Directory]] = {
     "active-directory": _active_directory
+}
+
+
+def checked_settings(
+    kind: str, given: Mapping[str, Any], extra_kinds: Mapping[str, DirectoryFactory]
+) -> dict[str, Any]:
+    """The settings as a connection of this kind stores them. `BadInput` names every field that does not fit."""
+    if kind in extra_kinds:
+        return dict(given)
+    if kind not in _SETTINGS:
+        raise BadInput(f"Rekey knows no directories of the kind {kind!r}. Nothing was stored.")
+    return _SETTINGS[kind](given)
+
+
+def needs_credential(kind: str, extra_kinds: Mapping[str, DirectoryFactory]) -> bool:
+    """Whether Rekey signs in to directories of this kind."""
+    return kind not in extra_kinds
+
+
+_SETTINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "active-directory": lambda given: ActiveDirectorySettings.parse(given).model_dump(
+        mode="json", exclude={"connect_timeout", "receive_timeout"}, exclude_none=True
+    )
 }
 
 

@@ -31,6 +31,7 @@ from bot.errors import BadInput
 Network = IPv4Network | IPv6Network
 
 PREFIX = "REKEY_"
+_HTTP_PORT = 8080
 SECRET_PREFIX = "REKEY_SECRET_"  # noqa: S105 - the start of a variable's name
 PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128"))
@@ -93,8 +94,8 @@ class Settings(BaseSettings):
     """Whether showing a password and entering a credential takes a code of the operator's authenticator app."""
     base_url: str | None = None
     """Where people reach Rekey's own pages, https:// unless it is this machine; None: `http_port` on loopback."""
-    http_port: int = Field(default=8080, ge=1, le=65_535)
-    """Where the pages are served, on loopback; a proxy that speaks https stands before it."""
+    http_port: int = Field(default=_HTTP_PORT, ge=0, le=65_535)
+    """Where the pages are served, on loopback; a proxy that speaks https stands before it. 0: not by this process."""
 
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
     """The app's bot token, `xoxb-…`. Without it there is no Slack: `rekey serve` runs the lanes alone."""
@@ -120,7 +121,7 @@ class Settings(BaseSettings):
     @property
     def pages_url(self) -> str:
         """Where people reach Rekey's own pages, without a slash at the end."""
-        return self.base_url or f"http://127.0.0.1:{self.http_port}"
+        return self.base_url or f"http://127.0.0.1:{self.http_port or _HTTP_PORT}"
 
     @field_validator("slack_bot_token", "slack_app_token")
     @classmethod

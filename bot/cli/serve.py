@@ -35,7 +35,8 @@ def serve() -> None:
     with ExitStack() as opened:
         if line is not None:
             opened.enter_context(line)
-            opened.enter_context(app.web(ready, line))
+            if settings.http_port:
+                opened.enter_context(app.web(ready, line))
         opened.enter_context(app.scheduler(ready))
         _log.info("serving", lanes_at_once=settings.pool_size, slack=type(line).__name__ if line else "none")
         stopped.wait()

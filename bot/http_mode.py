@@ -1,4 +1,4 @@
-"""HTTP mode: Slack calls Rekey, at `bot.web.SLACK_PATH`. Bolt checks the signature, and refuses what is too old.
+"""HTTP mode: Slack calls Rekey, at one path. Bolt checks the signature, and refuses what is too old.
 
 A listener runs in a thread, so that a slow one keeps nobody else waiting.
 """
@@ -16,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.errors import NoAnswer, OutsideError, Throttled, Unreachable
+
+SLACK_PATH = "/slack/events"
+"""What stands behind Rekey's address in the app's settings: for commands, interactivity and events alike."""
 
 _log = structlog.get_logger(__name__)
 

@@ -17,9 +17,8 @@ from bot import app as composition
 from bot.demo.slack.faults import Refused, ServerError
 from bot.demo.slack.server import RunningSlack
 from bot.errors import SignInRefused
-from bot.http_mode import HttpMode
+from bot.http_mode import SLACK_PATH, HttpMode
 from bot.socket_mode import SocketMode
-from bot.web import SLACK_PATH
 from tests.handlers.office import MANIFEST, Office, free_port, open_office
 
 

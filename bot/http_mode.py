@@ -20,6 +20,8 @@ from bot.errors import NoAnswer, OutsideError, Throttled, Unreachable
 SLACK_PATH = "/slack/events"
 """What stands behind Rekey's address in the app's settings: for commands, interactivity and events alike."""
 
+_BODY_MOST = 1_000_000
+
 _log = structlog.get_logger(__name__)
 
 
@@ -49,12 +51,16 @@ class HttpMode:
 
     async def endpoint(self, request: Request) -> Response:
         """Answer one request of Slack's; a Starlette endpoint."""
-        body = await request.body()
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _BODY_MOST:
+                return PlainTextResponse("Too much", status_code=413)
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return PlainTextResponse("Not UTF-8", status_code=400)
-        return await run_in_threadpool(self._answer, request, body)
+        return await run_in_threadpool(self._answer, request, bytes(body))
 
     def _answer(self, request: Request, body: bytes) -> Response:
         try:

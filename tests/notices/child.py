@@ -40,10 +40,12 @@ def run(url: str, api_url: str, token: str, target: str | None, log: str | None)
 
 
 def _inside_calls(trap: Trap) -> None:
-    original = http.client.HTTPConnection.getresponse
+    connection: Any = http.client.HTTPConnection
+    original = connection.getresponse
 
-    def trapped(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    def trapped(self: Any) -> http.client.HTTPResponse:
         trap.reached("inside call")
-        return original(connection)
+        answer: http.client.HTTPResponse = original(self)
+        return answer
 
-    http.client.HTTPConnection.getresponse = trapped  # type: ignore[method-assign]
+    connection.getresponse = trapped

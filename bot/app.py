@@ -5,12 +5,13 @@ from functools import partial
 
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
+from bot.errors import SchemaProblem
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
 from storage.database import Database
 from storage.escrow import Escrow
-from storage.facts import check_fingerprint
+from storage.facts import check_fingerprint, known_fingerprints
 from storage.revisions import Safe
 from storage.sealing import KeyRing
 
@@ -22,8 +23,11 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
     """
     keys = load_keys(settings)
     database = open_database(settings)
-    with database.writing() as session:
-        check_fingerprint(session, keys)
+    with database.reading() as session:
+        known = known_fingerprints(session)
+    if known != {key_id: keys.fingerprint(key_id) for key_id in keys.key_ids}:
+        with database.writing() as session:
+            check_fingerprint(session, keys)
     kinds = dict(extra_kinds or {})
     return Services(
         settings=settings,
@@ -45,7 +49,10 @@ def load_keys(settings: Settings) -> KeyRing:
 def open_database(settings: Settings) -> Database:
     """The database, at this program's schema. `SchemaProblem` when it is newer: then it was left alone."""
     database = Database(settings.database_url.get_secret_value())
-    database.migrate()
+    try:
+        database.check_schema()  # most starts find it so, and then wait for nobody who is writing
+    except SchemaProblem:
+        database.migrate()
     return database
 
 

@@ -116,7 +116,7 @@ class Settlement:
         for rotation_id, tasks in by_rotation.items():
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
-                self._move(rotation, tasks, has_current=rotation.record_id in currents)
+                self._move(rotation, tasks, currents.get(rotation.record_id))
         self.trail.append_all(session, self.lines)
         self.lines = []
         if self.promoted:
@@ -174,9 +174,9 @@ class Settlement:
 
     # ---- one rotation --------------------------------------------------------------------------------------------
 
-    def _move(self, rotation: Rotation, tasks: Sequence[Task], *, has_current: bool) -> None:
+    def _move(self, rotation: Rotation, tasks: Sequence[Task], current: Revision | None) -> None:
         state = RotationState(rotation.state)
-        match decide(state, [_view(task, has_current=has_current) for task in tasks]):
+        match decide(state, [_view(task, current) for task in tasks]):
             case Move.WAIT:
                 return
             case Move.NEXT:
@@ -195,10 +195,12 @@ class Settlement:
                         task.tries += 1
                         task.state, task.due_at = TaskState.READY, now() + timedelta(seconds=task.tries)
             case Move.END_PUT_BACK:
-                refused = next(task for task in tasks if task.state == TaskState.REFUSED)
                 self._discard_pending(rotation)
-                refused.reason += " The earlier password was put back everywhere else and proved: nothing has changed."
-                self._end(rotation, tasks, RotationState.PUT_BACK, Status.FAILED, refused)
+                rotation.reason += (
+                    " Wherever the new password had been taken, the earlier one was put back and proved: nothing has "
+                    "changed."
+                )
+                self._end(rotation, tasks, RotationState.PUT_BACK, Status.FAILED, None)
             case Move.STICK:
                 self._stick(rotation, tasks)
 
@@ -224,9 +226,11 @@ class Settlement:
         self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
 
     def _put_back(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
+        refused = next(task for task in tasks if task.state == TaskState.REFUSED)
         rotation.state = RotationState.PUTTING_BACK
+        rotation.reason, rotation.cause, rotation.mend = refused.reason, refused.cause, refused.mend
         for task in tasks:
-            if task.taken_at is not None:
+            if task.taken_at is not None:  # the refused one too, where it took an earlier password of this rotation
                 task.state, task.due_at, task.tries = TaskState.PUT_BACK_READY, now(), 0
                 wake(self.session, task.connection_id)
         self._note("rotation.putting_back", rotation)
@@ -236,7 +240,8 @@ class Settlement:
         why = next((task for task in tasks if task.state == TaskState.UNKNOWN), None) or next(
             task for task in tasks if task.state == TaskState.REFUSED
         )
-        why.reason = f"{why.reason} {' '.join(_holding(task, self.names) for task in tasks)}".strip()
+        holding = " ".join(_holding(task, self.names) for task in tasks)
+        why.reason = f"{rotation.reason} {why.reason} {holding}".strip()
         self._end(rotation, tasks, RotationState.STUCK, Status.FAILED, why)
 
     def _discard_pending(self, rotation: Rotation) -> None:
@@ -269,11 +274,13 @@ class Settlement:
         )
 
 
-def _view(task: Task, *, has_current: bool) -> StepView:
+def _view(task: Task, current: Revision | None) -> StepView:
+    # A password brought in since it was asked for (an import) was not the one that was proved.
+    known = current is not None and current.created_at <= task.created_at
     return StepView(
         state=TaskState(task.state),
         taken=task.taken_at is not None,
-        can_be_put_back=has_current and bool(task.previous_proved),
+        can_be_put_back=known and bool(task.previous_proved),
         tries=task.tries,
     )
 

@@ -172,6 +172,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             elif isinstance(standing, Standing):
                 task.state, task.policy = TaskState.CHECKED, standing.policy.to_json()
                 task.previous_proved = proved.get(task.id, False)
+                task.set_at_before, task.times_set_before = standing.password_set_at, standing.times_set
         settle_tries(
             session,
             proved=[task_id for task_id, proof in proofs.items() if proof.verdict is Verdict.TAKEN],
@@ -313,6 +314,8 @@ def _begin(
         except StorageError as error:
             settlement.refuse(step, Refusal(Refused(str(error), cause="sealed"), Status.FAILED))
             continue
+        if task.taken_at is None and _set_since_the_check(task, standing):
+            task.previous_proved = False
         task.state = TaskState.PUTTING_BACK if back else TaskState.APPLYING
         task.set_at_before, task.times_set_before, task.server = standing.password_set_at, standing.times_set, None
         session.add(ProofTry(account_id=step.account.id, task_id=task.id))
@@ -329,6 +332,11 @@ def _begin(
         )
     settlement.advance({step.rotation.id for step in steps})
     return writings
+
+
+def _set_since_the_check(task: Task, standing: Standing) -> bool:
+    """Whether this account's password was set since it was found out which one it was."""
+    return (task.set_at_before, task.times_set_before) != (standing.password_set_at, standing.times_set)
 
 
 def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | OutsideError) -> Refusal | None:

@@ -194,6 +194,7 @@ def _columns(seen: SeenAccount, organization: Organization) -> dict[str, Any]:
         "directory_tier": seen.tier,
         "tier": tier_of(seen.tier, organization.marks, seen.username, seen.domain, seen.upn),
         "guard": seen.guard,
+        "is_connector": seen.is_connector,
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import and_, exists, or_, update
 from sqlmodel import Session, col, select
 
 from bot.errors import LeaseLost, RowNotFound
-from storage.models import Connection, Lane, Organization, Task, TaskState, now
+from storage.models import Connection, Lane, Organization, Task, TaskKind, TaskState, now
 
 LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK)
 """Something may have been written: find out before anything else. Also allowed while an organization is frozen."""
@@ -113,7 +113,10 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
         col(Task.due_at) <= at,
         or_(
             col(Task.state).in_(LOOKING),
-            and_(col(Task.state).in_(STARTING), col(Organization.frozen_at).is_(None)),
+            and_(
+                col(Task.state).in_(STARTING),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind) == TaskKind.SYNC),
+            ),
         ),
     )
     return list(

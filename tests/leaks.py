@@ -10,6 +10,9 @@ from urllib.parse import quote, quote_plus
 
 from sqlalchemy import MetaData, create_engine, select
 
+AWKWARD = 'Ol"d \\ pässwörd/%20+1='
+"""A password that looks different in every encoding there is."""
+
 _SHORTEST = 8
 """Bytes; a shorter form would be found by chance."""
 

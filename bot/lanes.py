@@ -155,7 +155,8 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
         if lane.frozen_reason is not None:
             return False
         interrupted = due_tasks(session, worker.connection_id, TaskKind.ROTATE, LOOKING, _GROUP)
-        syncs = [] if frozen else due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
+        # Reading is no rotation: a stopped organization is still read.
+        syncs = due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
         waiting = (
             [] if frozen else due_tasks(session, worker.connection_id, TaskKind.ROTATE, [TaskState.WAITING], _GROUP)
         )

@@ -79,7 +79,7 @@ class Settlement:
         for task_id, error in results.unanswered.items():
             _unanswered(steps[task_id].task, error)
         for task_id, problem in results.unknowable.items():
-            steps[task_id].task.state, steps[task_id].task.reason = TaskState.UNKNOWN, str(problem)
+            _unknowable(steps[task_id].task, problem)
         settle_tries(
             session,
             proved=[task_id for task_id, proof in results.proofs.items() if proof.verdict is Verdict.TAKEN],
@@ -128,17 +128,18 @@ class Settlement:
     def _proved(self, step: Step, proof: Proof) -> None:
         task, account = step.task, step.account
         back = task.state == TaskState.PUTTING_BACK
-        task.server, task.reason = proof.server or task.server, proof.reason
+        task.reason = proof.reason
         match proof.verdict:
             case Verdict.TAKEN:
                 task.state = TaskState.PUT_BACK if back else TaskState.CONFIRMED
-                task.taken_at = task.taken_at or now()
+                task.taken_at, task.server = task.taken_at or now(), proof.server or task.server
                 task.cause = task.mend = ""
                 account.password_set_at = account.proved_set_at = proof.set_at
                 holds = find_revision(self.session, step.record.id, RevisionState.CURRENT) if back else step.revision
                 account.proved_revision_id = holds.id if holds else None
             case Verdict.NOT_TAKEN:
-                task.tries += 1
+                # Only a write that was acknowledged should have had an effect; one that never arrived is an outage.
+                task.tries += task.server is not None
                 if task.tries < MOST_TRIES:
                     task.state = TaskState.PUT_BACK_READY if back else TaskState.READY
                     task.due_at = now()
@@ -157,7 +158,8 @@ class Settlement:
                     "to hold? Rotate this record by name to give it a new one everywhere."
                 )
             case Verdict.WAIT:
-                task.state = TaskState.PUTTING_BACK if back else TaskState.APPLIED
+                if task.server is not None and not back:
+                    task.state = TaskState.APPLIED
                 task.due_at = now() + proof.wait
 
     def _try_another(self, step: Step) -> None:
@@ -293,6 +295,12 @@ def _unanswered(task: Task, error: OutsideError) -> None:
     if task.state == TaskState.APPLYING and task.server is not None:
         task.state = TaskState.APPLIED
     task.reason, task.cause, task.mend = str(error), error.cause, error.mend
+
+
+def _unknowable(task: Task, problem: RekeyError) -> None:
+    task.state, task.reason = TaskState.UNKNOWN, str(problem)
+    if isinstance(problem, OutsideError):
+        task.cause, task.mend = problem.cause, problem.mend
 
 
 def _holding(task: Task, names: Mapping[int, str]) -> str:

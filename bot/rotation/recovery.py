@@ -14,7 +14,6 @@ from bot.directories.base import Directory, Proof
 from bot.errors import (
     CertificateRefused,
     NoAnswer,
-    NotFound,
     OutsideError,
     Refused,
     RekeyError,
@@ -60,13 +59,11 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             step.account.object_id, secret, task.set_at_before, task.server, tries, task.times_set_before
         )
 
-    answers = each(worker.pool, find_out, steps)
+    answers = each(worker, find_out, steps)
     results = Results()
     for step, answer in zip(steps, answers, strict=True):
         if isinstance(answer, Proof):
             results.proofs[step.task.id] = answer
-        elif isinstance(answer, NotFound):
-            results.refusals[step.task.id] = Refusal(answer)
         elif isinstance(answer, SYSTEMIC):
             results.unanswered[step.task.id] = answer
         else:

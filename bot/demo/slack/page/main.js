@@ -264,18 +264,35 @@ async function drawViews() {
 
 // Staying current
 
-let refreshing = Promise.resolve();
+let waiting = null; // changes that have not been shown yet, "all" meaning everything
+let refreshing = false;
 
-function onChanges(changes) {
-  const what = (name) => changes === null || changes.some((one) => one.what === name);
-  const here = (id) => changes === null || changes.some((one) => one.what === "messages" && one.channel === id);
-  refreshing = refreshing.then(async () => {
-    if (what("people") || what("channels") || what("messages")) await loadFacts();
-    if (shown.id && here(shown.id)) await refreshMessages();
-    if (thread && here(thread.channel)) await refreshThread();
-    if (what("views") || what("home")) await drawViews();
-    if (inspector && what("traffic")) await inspector.refresh();
-  }).catch((error) => say(`Could not refresh: ${error.message}`));
+async function onChanges(changes) {
+  if (changes === null || waiting === "all") waiting = "all";
+  else waiting = [...(waiting ?? []), ...changes];
+  if (refreshing) return; // whoever is at it looks again
+  refreshing = true;
+  try {
+    while (waiting) {
+      const now = waiting;
+      waiting = null;
+      await refresh(now);
+    }
+  } catch (error) {
+    say(`Could not refresh: ${error.message}`);
+  } finally {
+    refreshing = false;
+  }
+}
+
+async function refresh(changes) {
+  const what = (name) => changes === "all" || changes.some((one) => one.what === name);
+  const here = (id) => changes === "all" || changes.some((one) => one.what === "messages" && one.channel === id);
+  if (what("people") || what("channels") || what("messages")) await loadFacts();
+  if (shown.id && here(shown.id)) await refreshMessages();
+  if (thread && here(thread.channel)) await refreshThread();
+  if (what("views") || what("home")) await drawViews();
+  if (inspector && what("traffic")) await inspector.refresh();
 }
 
 async function become(id) {

@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := $(VENV)/.packages
-OURS := $(wildcard bot handlers blocks storage tests bench)
+OURS := $(wildcard bot handlers blocks storage tests bench docs)
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash lock
+.PHONY: help demo test check bench crash docs lock
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -31,6 +31,9 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
 	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
+
+docs: $(READY) ## draw the tree in docs/architecture.md from the modules' docstrings
+	@$(BIN)/python docs/tree.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml, with the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --extra postgres --group dev --universal --upgrade --generate-hashes \

@@ -207,7 +207,7 @@ def _sync(worker: Worker, directory: Directory, task: Task) -> None:
     refusal: Refused | None = None
     result: SyncResult | None = None
     try:
-        result = sync(worker.database, worker.trail, worker.connection_id, directory)
+        result = sync(worker.database, worker.trail, worker.connection_id, directory, worker.keep_lease)
     except Refused as error:
         refusal = error
     with worker.database.writing() as session:
@@ -231,7 +231,12 @@ def _sync(worker: Worker, directory: Directory, task: Task) -> None:
 @cache
 def own_name() -> str:
     """This process, as lease rows name an owner: host, pid and start time."""
-    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.2f}"
+    return f"{platform.node()} {os.getpid()} {_started(psutil.Process())}"
+
+
+def _started(process: psutil.Process) -> str:
+    """Seconds after this machine's start: unlike a time of day it stays the same when the clock is put right."""
+    return f"{process.create_time() - psutil.boot_time():.2f}"
 
 
 def is_dead(owner: str) -> bool:
@@ -241,6 +246,6 @@ def is_dead(owner: str) -> bool:
         return False
     try:
         process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
+        return _started(process) != started or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -135,9 +135,12 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
     )
 
 
-def note_failure(session: Session, lane: Lane, cause: str, reason: str) -> int:
-    """Count a failure; identical ones add up, another cause starts anew. Returns the count."""
-    lane.failures = lane.failures + 1 if lane.failure_cause == cause else 1
+def note_failure(session: Session, lane: Lane, cause: str, reason: str, *, identical: bool = True) -> int:
+    """Count a failure. Identical ones add up and another cause starts anew; unless `identical`, any add up.
+
+    Returns the count.
+    """
+    lane.failures = lane.failures + 1 if lane.failure_cause == cause or not identical else 1
     lane.failure_cause, lane.failure_reason = cause, reason
     session.add(lane)
     return lane.failures

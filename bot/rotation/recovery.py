@@ -78,7 +78,8 @@ def note_trouble(worker: Worker, error: OutsideError, longest_pause: timedelta) 
     """A system is away, slows us down, or refuses us altogether: decide when its lane is looked at again."""
     with worker.database.writing() as session:
         lane = hold(session, worker.connection_id, worker.token)
-        failures = note_failure(session, lane, error.cause, str(error))
+        # Away is away, whether the port is closed or nothing answers: pauses grow all the same.
+        failures = note_failure(session, lane, error.cause, str(error), identical=False)
         if isinstance(error, SignInRefused | CertificateRefused):
             # Asking again with the same credential could lock our own account there.
             lane.stopped_at = now()

@@ -94,11 +94,12 @@ class Worker:
         with self.database.writing() as session:
             lane = hold(session, self.connection_id, self.token)
             Settlement(session, self.safe, self.trail).settle(results)
-            if any(proof.verdict is Verdict.TAKEN for proof in results.proofs.values()):
-                note_success(session, lane)
-            for refusal in results.refusals.values():
+            for task_id in sorted({*results.proofs, *results.refusals}):  # as they were written
+                if task_id in results.proofs and results.proofs[task_id].verdict is Verdict.TAKEN:
+                    note_success(session, lane)
+                refusal = results.refusals.get(task_id)
                 # Another account may well be refused for reasons of its own; a right that we lack concerns them all.
-                if isinstance(refusal.error, RightMissing):
+                if refusal is not None and isinstance(refusal.error, RightMissing):
                     failures = note_failure(session, lane, refusal.error.cause, str(refusal.error))
                     if failures >= MOST_IDENTICAL_FAILURES:
                         lane.stopped_at = now()

@@ -120,6 +120,16 @@ def test_accounts_that_are_taken_in_between_keep_a_lane_with_missing_rights_goin
     assert "Reset Password" in stands[0].mend
 
 
+def test_a_lane_does_not_stop_for_a_few_who_were_refused_before_others_were_taken(world: World) -> None:
+    domain = world.directory("acme")
+    for number in range(11):
+        domain.person(f"user{number:02}", OLD, resettable=number >= 5)
+
+    world.rotates(*[world.matched(f"user{number:02}", {"acme": f"user{number:02}"}) for number in range(11)])
+
+    assert _lane(world).stopped_at is None
+
+
 def test_a_lost_right_for_everybody_still_stops_the_lane(world: World) -> None:
     domain = world.directory("acme")
     for number in range(40):

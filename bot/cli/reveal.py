@@ -15,7 +15,7 @@ from bot.services import Services
 from storage.models import Record, Revision, RevisionState, Tier
 from storage.organizations import get_organization
 from storage.records import get_record
-from storage.revisions import open_revision, revisions_of
+from storage.revisions import open_revision, possibly_held
 from storage.rotations import matched_accounts
 
 
@@ -74,11 +74,8 @@ def _open(session: Session, ready: Services, operator: Operator, record: Record)
         decision = may_read(operator, home.id, Tier(account.tier))
         if not decision.allowed:
             raise NotPermitted(f"{decision.reason} Nothing was shown.")
-    proved = {account.proved_revision_id for account in accounts}
-    revisions = revisions_of(session, record.id)
-    current = next((each for each in revisions if each.state == RevisionState.CURRENT), None)
-    others = [each for each in revisions if each.state == RevisionState.PENDING or each.id in proved]
-    shown = [each for each in [current, *(each for each in others if each is not current)] if each is not None]
+    shown = possibly_held(session, record.id)
+    current = next((each for each in shown if each.state == RevisionState.CURRENT), None)
     secrets = {each.id: open_revision(ready.safe, home.uid, record.uid, each) for each in shown}
     ready.trail.append(
         session,

@@ -145,6 +145,8 @@ class Settlement:
                     task.due_at = now()
                     return
                 task.cause = "no-effect"
+                if step.revision is not None:
+                    step.revision.unsure = True
                 task.reason = (
                     f"{account.domain}\\{account.username}: the directory says it took the password, but its set-time "
                     f"never moved, {MOST_TRIES} times. Nothing was changed there."

@@ -44,6 +44,10 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step in steps)
+        for step in steps:
+            if step.task.state == TaskState.APPLYING and step.revision is not None:
+                # Not answered for. Even when it is not found now, its request may lie in a queue and arrive later.
+                step.revision.unsure = True
 
     def find_out(step: Step) -> Proof | RekeyError:
         back = step.task.state == TaskState.PUTTING_BACK

@@ -428,6 +428,7 @@ def _stage(
         return staged
     left_over = find_revisions(session, [step.record.id for step, _standing in new], RevisionState.PENDING)
     for revision in left_over.values():
+        revision.unsure = True  # its rotation ended without finding out
         discard(session, revision)
     revisions = add_revisions(
         session,

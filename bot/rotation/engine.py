@@ -241,9 +241,7 @@ class Settlement:
 
     def _stick(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         """End it with the question and what holds where; the pending revision stays readable."""
-        why = next((task for task in tasks if task.state == TaskState.UNKNOWN), None) or next(
-            task for task in tasks if task.state == TaskState.REFUSED
-        )
+        why = min(tasks, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
         holding = " ".join(_holding(task, self.names) for task in tasks)
         why.reason = f"{rotation.reason} {why.reason} {holding}".strip()
         self._end(rotation, tasks, RotationState.STUCK, Status.FAILED, why)

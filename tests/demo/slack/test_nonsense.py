@@ -18,6 +18,7 @@ NAMES = ["channel", "users", "user", "text", "blocks", "view", "ts", "limit", "c
 NAMES += ["attachments", "thread_ts", "oldest", "latest", "inclusive", "trigger_id", "view_id", "hash", "name", "email"]
 WORDS = sorted({"type", "text", "elements", "blocks", "options", "value", "element", "rows", "title", "action_id"})
 TYPES = sorted({block["type"] for blocks in every_message() for block in blocks} | {"modal", "home", "plain_text"})
+VALID = [every_input_modal(), *({"blocks": one} for one in every_message())]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(TYPES)
 nonsense = st.recursive(
@@ -37,11 +38,10 @@ def test_the_validator_never_stumbles(payload: Any) -> None:
 @given(st.data())
 @settings(deadline=None, max_examples=200)
 def test_a_valid_payload_with_one_thing_replaced_is_judged_not_stumbled_over(data: st.DataObject) -> None:
-    valid = [every_input_modal(), *({"blocks": one} for one in every_message())]
-    payload: Any = copy.deepcopy(data.draw(st.sampled_from(valid)))
+    payload: Any = copy.deepcopy(VALID[data.draw(st.integers(0, len(VALID) - 1))])
     node = payload
     while True:
-        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))  # slack_sdk's own order varies
         key = data.draw(st.sampled_from(keys))
         inner = node[key]
         if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):

@@ -138,6 +138,7 @@ def _an_eventful_evening(world: World, sightings: Sightings) -> dict[str, Status
     world.asks(records["kim"])
     world.drains_once()
     sightings.broken = False
+    world.asks(records["kim"])
     public = world.safe.escrow.directory / "recovery.pub"
     kept = public.read_bytes()
     public.unlink()  # the escrow disk is not mounted any more
@@ -179,7 +180,8 @@ def test_rotations_at_debug_level_write_no_secret_whatever_happens(
         assert len(sightings.passwords) > 12
 
         shown = capsys.readouterr()
-        assert "lane.broken" in shown.err
+        assert "lane.broken" in shown.err, "the escrow disk was gone"
+        assert "step.defect" in shown.err
         assert "a defect of our own" in shown.err, "the traceback of a defect is part of what is searched"
         found = leaks.found_in("the log", shown.err) + leaks.found_in("stdout", shown.out)
         found += leaks.found_in("an error", "\n".join(raised))
@@ -341,6 +343,7 @@ def test_the_program_shows_no_secret_but_in_what_reveal_prints(rekey_folder: Pat
     rekey("doctor", "--json")
     rekey("backup", rekey_folder / "rekey.backup")
     rekey("keys", "rotate")
+    rekey("keys", "compromised", "--yes")
     rekey("audit", "verify")
     for form in ("--json", "--csv"):
         rekey("audit", "export", form)

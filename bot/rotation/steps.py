@@ -33,7 +33,7 @@ from bot.errors import (
     Unreachable,
 )
 from bot.passwords import PasswordPolicy, generate, name_parts, strictest
-from bot.permissions import may_rotate, operator_named
+from bot.permissions import PROTECTED, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rules import policy_of, rule_for
 from storage.database import Database
@@ -390,15 +390,17 @@ def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | 
             Status.NOT_PERMITTED,
         )
     rotation, organization = step.rotation, step.organization
+    tier = _effective(step.account, standing.tier)
     decision = may_rotate(
         operator_named(session, rotation.requested_by, "engine", worker.administrators),
         organization.id,
-        _effective(step.account, standing.tier),
+        tier,
         by_name=rotation.by_name,
         bulk=organization.bulk,
     )
     if not decision.allowed:
-        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), Status.ADMIN_NOT_PERMITTED)
+        status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
+        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), status)
     return None
 
 

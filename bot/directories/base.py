@@ -171,7 +171,8 @@ class Directory(Protocol):
 
         `NoAnswer` when the reply is lost: it may or may not have been taken, and the caller must look (`confirm`)
         before it sends anything else. Every other error means that the old password still holds. Safe to repeat with
-        the same password.
+        the same password. The request leaves within 15 seconds of the call or not at all (`Unreachable`): the caller
+        made sure right before that it may still be written.
         """
 
     def confirm(

@@ -82,7 +82,7 @@ def test_a_defect_that_one_account_brings_out_ends_its_rotation_alone(
     def open_directory(world: World, connection: Connection) -> Directory:
         return broken(world.domains[connection.name])
 
-    broken = type("_BrokenNow", (_Broken,), {"operation": operation, "after": after})
+    broken: type[_Broken] = type("_BrokenNow", (_Broken,), {"operation": operation, "after": after})
     monkeypatch.setattr(World, "open_directory", open_directory)
     alice = world.matched("alice", {"acme": "alice"})
 

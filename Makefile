@@ -24,6 +24,7 @@ check: $(READY) ## style, types, import floors, the lock
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary $(OURS)
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/tree.py --check
 	@$(BIN)/pytest --quiet tests/test_requirements.py
 
 bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run

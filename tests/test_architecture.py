@@ -5,6 +5,7 @@ Each rule is one test that names every place that breaks it, as `file:line what`
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,18 @@ def _in_demo(name: str) -> bool:
 def _called(node: ast.AST) -> str | None:
     """The name of the method that is called here, if one is."""
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+
+
+def test_everything_stands_on_a_floor() -> None:
+    """The contract about floors judges only what it names."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (floors,) = (contract["layers"] for contract in contracts if contract["id"] == "floors")
+    named = set(re.findall(r"[\w.]+", " ".join(floors)))
+    files = {path for path in (ROOT / "bot").glob("*.py") if path.name != "__init__.py"}
+    packages = {path.parent for path in (ROOT / "bot").glob("*/__init__.py")}
+    assert {f"bot.{path.stem}" for path in files | packages} - named == set()
 
 
 def test_sql_is_written_in_storage_only() -> None:

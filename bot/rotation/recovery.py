@@ -122,10 +122,11 @@ def refuse_rest(worker: Worker) -> None:
             if lane.stopped_at is None or not steps:
                 return
             name = get_connection(session, worker.connection_id).name
+            why = lane.failure_reason.removesuffix(" No password was touched.")
             settlement = Settlement(session, worker.safe, worker.trail)
             for step in steps:
                 error = Refused(
-                    f"{name} was not asked: {lane.failure_reason} No password was touched.",
+                    f"{name} was not asked: {why} No password was touched.",
                     cause=lane.failure_cause,
                     mend=f"Mend the cause (rekey doctor names it), then rotate again: {name} is asked anew.",
                 )

@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := $(VENV)/.packages
-OURS := $(wildcard bot handlers blocks storage tests bench)
+OURS := $(wildcard bot handlers blocks storage tests bench docs)
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash lock
+.PHONY: help demo test check bench crash docs lock
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -24,6 +24,7 @@ check: $(READY) ## style, types, import floors, the lock
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary $(OURS)
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/tree.py --check
 	@$(BIN)/pytest --quiet tests/test_requirements.py
 
 bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
@@ -31,6 +32,9 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
 	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
+
+docs: $(READY) ## draw the tree in docs/architecture.md from the modules' docstrings
+	@$(BIN)/python docs/tree.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml, with the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --extra postgres --group dev --universal --upgrade --generate-hashes \

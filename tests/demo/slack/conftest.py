@@ -53,7 +53,7 @@ EVENTS = [
 ]
 
 
-def manifest(*, socket_mode: bool = True, scopes: list[str] | None = None) -> dict[str, Any]:
+def manifest(*, socket_mode: bool = True) -> dict[str, Any]:
     """An app manifest of the published form."""
     return {
         "display_information": {"name": "Robot"},
@@ -70,12 +70,22 @@ def manifest(*, socket_mode: bool = True, scopes: list[str] | None = None) -> di
                 {"name": "About this", "type": "message", "callback_id": "about", "description": "Say more"},
             ],
         },
-        "oauth_config": {"scopes": {"bot": SCOPES if scopes is None else scopes}},
+        "oauth_config": {"scopes": {"bot": SCOPES}},
         "settings": {
             "event_subscriptions": {"bot_events": EVENTS},
             "interactivity": {"is_enabled": True},
             "socket_mode_enabled": socket_mode,
         },
+    }
+
+
+def small_manifest(*scopes: str) -> dict[str, Any]:
+    """The manifest of an app that has these scopes and nothing else."""
+    return {
+        "display_information": {"name": "Robot"},
+        "features": {"bot_user": {"display_name": "robot"}},
+        "oauth_config": {"scopes": {"bot": list(scopes)}},
+        "settings": {"socket_mode_enabled": True},
     }
 
 

@@ -4,17 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := $(VENV)/.packages
-OURS := $(wildcard bot handlers blocks storage tests bench)
+OURS := $(wildcard bot handlers blocks storage tests bench docs)
 KILLS ?= 200
+AD ?= practice
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash lock
+.PHONY: help demo test check bench crash pictures docs lock
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
-demo: $(READY) ## a guided tour on a practice directory; touches nothing of yours
-	@$(BIN)/python -m bot demo
+demo: $(READY) ## the whole bot in a browser, on a pretend Slack; nothing of yours (AD=samba: on a real domain)
+	@$(BIN)/python -m bot demo --ad $(AD)
 
 test: $(READY) $(PACKAGES) ## every test, on real parts
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
@@ -24,6 +25,7 @@ check: $(READY) ## style, types, import floors, the lock
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary $(OURS)
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/tree.py --check
 	@$(BIN)/pytest --quiet tests/test_requirements.py
 
 bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
@@ -31,6 +33,8 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
 	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
+
+.PHONY: help demo test check bench crash pictures docs lock
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml, with the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --extra postgres --group dev --universal --upgrade --generate-hashes \

@@ -12,7 +12,7 @@ from sqlmodel import Session
 import handlers
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
-from bot.errors import BadInput
+from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
 from bot.rotation import requests
@@ -25,7 +25,7 @@ from bot.web import Web, site
 from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
-from storage.facts import check_fingerprint
+from storage.facts import check_fingerprint, known_fingerprints
 from storage.models import now
 from storage.results import end_the_rest
 from storage.revisions import Safe
@@ -47,8 +47,11 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
     """
     keys = load_keys(settings)
     database = open_database(settings)
-    with database.writing() as session:
-        check_fingerprint(session, keys)
+    with database.reading() as session:
+        known = known_fingerprints(session)
+    if known != {key_id: keys.fingerprint(key_id) for key_id in keys.key_ids}:
+        with database.writing() as session:
+            check_fingerprint(session, keys)
     kinds = dict(extra_kinds or {})
     return Services(
         settings=settings,
@@ -70,7 +73,10 @@ def load_keys(settings: Settings) -> KeyRing:
 def open_database(settings: Settings) -> Database:
     """The database, at this program's schema. `SchemaProblem` when it is newer: then it was left alone."""
     database = Database(settings.database_url.get_secret_value())
-    database.migrate()
+    try:
+        database.check_schema()  # most starts find it so, and then wait for nobody who is writing
+    except SchemaProblem:
+        database.migrate()
     return database
 
 

@@ -253,5 +253,3 @@ def _gap(first: int, last: int) -> str:
     if first > last:
         return f"A line stands where line {first} should: the numbers go back."
     return f"Line {first} is missing." if first == last else f"Lines {first} to {last} are missing."
-
-

@@ -138,9 +138,7 @@ def _archive(path: Path) -> Iterator[ZipFile]:
         with ZipFile(path) as archive:
             yield archive
     except BadZipFile as error:
-        raise BadInput(
-            f"{path} is not a backup made by Rekey, or only a part of one. Nothing was restored."
-        ) from error
+        raise BadInput(f"{path} is not a backup made by Rekey, or only a part of one. Nothing was restored.") from error
     except OSError as error:
         raise BadInput(f"The backup {path} cannot be read: {error.strerror}. Nothing was restored.") from error
 
@@ -240,4 +238,3 @@ def _mac(keys: KeyRing, manifest: Manifest) -> str:
 
 def _member(table: str) -> str:
     return f"{table}.jsonl"
-

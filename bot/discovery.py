@@ -5,7 +5,7 @@ own. Its cursor is stored last: a read that breaks off has lost nothing, marks n
 starts from the same place and finds again what was taken in already.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -61,8 +61,16 @@ class SyncResult:
     """What somebody should know, each in a sentence: approved accounts that are gone."""
 
 
-def sync(database: Database, trail: Trail, connection_id: int, directory: Directory) -> SyncResult:
+def sync(
+    database: Database,
+    trail: Trail,
+    connection_id: int,
+    directory: Directory,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> SyncResult:
     """Read what the directory has, or what changed since the last time, and bring accounts and suggestions up to it.
+
+    `meanwhile` is called again and again while it is read: a lane keeps its lease by it, however long the list.
 
     Raises what `directory.accounts` raises, at any page; then nothing is lost, and asking again goes on. Raises
     `Refused` when a directory that had accounts shows none at all: that is a lost right, not an empty company.
@@ -72,7 +80,7 @@ def sync(database: Database, trail: Trail, connection_id: int, directory: Direct
     changes = directory.accounts(since)
     added = changed = 0
     seen: set[str] = set()
-    for page in _pages(changes.accounts):
+    for page in _pages(changes.accounts, meanwhile):
         with database.writing() as session:
             new, differing = _take_in(session, connection_id, page, look_again=since is not None)
         added, changed = added + new, changed + differing
@@ -230,6 +238,7 @@ def _columns(seen: SeenAccount, organization: Organization) -> dict[str, Any]:
         "directory_tier": seen.tier,
         "tier": tier_of(seen.tier, organization.marks, seen.username, seen.domain, seen.upn),
         "guard": seen.guard,
+        "is_connector": seen.is_connector,
     }
 
 
@@ -291,7 +300,12 @@ def _tell(session: Session, trail: Trail, connection: Connection, result: SyncRe
     )
 
 
-def _pages(accounts: Iterable[SeenAccount]) -> Iterator[list[SeenAccount]]:
-    iterator = iter(accounts)
+def _pages(accounts: Iterable[SeenAccount], meanwhile: Callable[[], None]) -> Iterator[list[SeenAccount]]:
+    def read() -> Iterator[SeenAccount]:
+        for account in accounts:
+            meanwhile()
+            yield account
+
+    iterator = read()
     while page := list(islice(iterator, PORTION)):
         yield page

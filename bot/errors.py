@@ -26,6 +26,7 @@ A caller chooses what to do next by the class alone:
         └── NoAnswer                    UNKNOWN whether it was changed: look before acting again
 """
 
+
 class RekeyError(Exception):
     """An error with a sentence for people. `str()` is safe to show: it never holds a secret."""
 
@@ -125,4 +126,3 @@ class Unreachable(OutsideError):
 
 class NoAnswer(OutsideError):
     """It is UNKNOWN whether anything was changed: the request went out and no answer came back."""
-

@@ -33,6 +33,7 @@ from storage.recovered import (
     kept_revisions,
     set_proved,
     set_states,
+    set_unsure,
 )
 from storage.revisions import Safe, open_revision, place_of
 
@@ -119,8 +120,10 @@ def recover(
         known = every_revision(session)
         new = _missing_revisions(story, homes, known, safe, operator)
         add_recovered(session, new)
-        changes = _changes(story, homes, known, new)
+        versions = _versions(story, homes, known, new)
+        changes = _changes(versions)
         set_states(session, changes)
+        set_unsure(session, [each.uid for of_record in versions for each in undecided(of_record)])
         set_proved(session, {uid: at for uid, at in story.proved_at.items() if uid in changes})
         touched = _records_of(known, changes) | {revision.record_id for revision in new}
         missing = [row.uid for row in known if row.uid not in story.entries]
@@ -215,10 +218,10 @@ def _missing_revisions(
     return missing
 
 
-def _changes(
+def _versions(
     story: _Story, homes: Homes, known: Sequence[KnownRevision], new: Sequence[Revision]
-) -> dict[str, RevisionState]:
-    """The states that are not yet as the escrow file has them, by uid."""
+) -> list[list[Version]]:
+    """What is known of every revision, record by record."""
     told = {homes.records[entry.record_uid].id for entry in story.entries.values()}
     versions: dict[int | None, list[Version]] = {record_id: [] for record_id in told}
     written = story.places(known)
@@ -229,27 +232,44 @@ def _changes(
     for added in new:
         became_current = story.became_current.get(added.uid)
         versions[added.record_id].append(Version(added.uid, None, story.written[added.uid], became_current))
+    return list(versions.values())
+
+
+def _changes(versions: Sequence[Sequence[Version]]) -> dict[str, RevisionState]:
+    """The states that are not yet as the escrow file has them, by uid."""
     return {
         version.uid: state
-        for of_record in versions.values()
+        for of_record in versions
         for version, state in zip(of_record, states_of(of_record), strict=True)
         if state != (version.state or RevisionState.OLD)
     }
 
 
+def undecided(versions: Sequence[Version]) -> list[Version]:
+    """Those of one record a directory may have taken since the newest proved one, newest first: the escrow file does
+    not know which were ever sent, or refused (pure).
+    """
+    proved = sorted((version for version in versions if version.since is not None), key=_newest_first)
+    proved_until = proved[0].written if proved else -1
+    return sorted(
+        (
+            version
+            for version in versions
+            if version.since is None
+            and version.state in (None, RevisionState.PENDING)
+            and version.written > proved_until
+        ),
+        key=_newest_first,
+    )
+
+
 def states_of(versions: Sequence[Version]) -> list[RevisionState]:
     """The state of each version of one record (pure)."""
     proved = sorted((version for version in versions if version.since is not None), key=_newest_first)
-    proved_until = proved[0].written if proved else -1
-    undecided = [
-        version
-        for version in versions
-        if version.since is None and version.state in (None, RevisionState.PENDING) and version.written > proved_until
-    ]
     states = dict.fromkeys((version.uid for version in versions), RevisionState.OLD)
     states |= {version.uid: version.state for version in versions if version.state is RevisionState.DISCARDED}
     states |= {version.uid: state for version, state in zip(proved, _IN_FORCE, strict=False)}
-    states |= {version.uid: RevisionState.PENDING for version in sorted(undecided, key=_newest_first)[:1]}
+    states |= {version.uid: RevisionState.PENDING for version in undecided(versions)[:1]}
     return [states[version.uid] for version in versions]
 
 

@@ -65,7 +65,7 @@ class Lanes:
         except LeaseLost as error:
             _log.warning("lane.lost", connection=connection.name, reason=str(error))
         except Exception as error:
-            # Our own disk, key or a defect: the rows say what is under way, and the lane must neither spin nor go quiet.
+            # Our own disk, key or a defect: the rows say what is under way; the lane must neither spin nor go quiet.
             _log.exception("lane.broken", connection=connection.name)
             self._pause(connection_id, token, error)
         finally:
@@ -129,8 +129,10 @@ class _Lease:
     """Renews the lease once a third of it is gone."""
 
     def __init__(self, database: Database, connection_id: int, token: int, length: timedelta) -> None:
-        self._renew = lambda session: renew(session, connection_id, token, length)
         self._database = database
+        self._connection_id = connection_id
+        self._token = token
+        self._length = length
         self._third = length.total_seconds() / 3
         self._renewed = monotonic()
 
@@ -138,7 +140,7 @@ class _Lease:
         """`LeaseLost` when another worker owns the lane now."""
         if monotonic() - self._renewed > self._third:
             with self._database.writing() as session:
-                self._renew(session)
+                renew(session, self._connection_id, self._token, self._length)
             self._renewed = monotonic()
 
 
@@ -152,7 +154,8 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
         if lane.frozen_reason is not None:
             return False
         interrupted = due_tasks(session, worker.connection_id, TaskKind.ROTATE, LOOKING, _GROUP)
-        syncs = [] if frozen else due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
+        # Reading is no rotation: a stopped organization is still read.
+        syncs = due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
         waiting = (
             [] if frozen else due_tasks(session, worker.connection_id, TaskKind.ROTATE, [TaskState.WAITING], _GROUP)
         )
@@ -203,7 +206,7 @@ def _sync(worker: Worker, directory: Directory, task: Task) -> None:
     refusal: Refused | None = None
     result: SyncResult | None = None
     try:
-        result = sync(worker.database, worker.trail, worker.connection_id, directory)
+        result = sync(worker.database, worker.trail, worker.connection_id, directory, worker.keep_lease)
     except Refused as error:
         refusal = error
     with worker.database.writing() as session:

@@ -10,7 +10,7 @@ import psutil
 @cache
 def own_name() -> str:
     """This process, as lease rows name an owner: host, pid and start time."""
-    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.2f}"
+    return f"{platform.node()} {os.getpid()} {_started(psutil.Process())}"
 
 
 def is_dead(owner: str) -> bool:
@@ -20,6 +20,11 @@ def is_dead(owner: str) -> bool:
         return False
     try:
         process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
+        return _started(process) != started or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _started(process: psutil.Process) -> str:
+    """Seconds after this machine's start: unlike a time of day it stays the same when the clock is put right."""
+    return f"{process.create_time() - psutil.boot_time():.2f}"

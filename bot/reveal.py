@@ -42,7 +42,7 @@ from storage.models import (
     now,
 )
 from storage.records import get_record
-from storage.revisions import Safe, open_revision, revisions_of
+from storage.revisions import Safe, open_revision, possibly_held
 from storage.rotations import matched_accounts
 
 PAGE = "reveal page"
@@ -187,22 +187,14 @@ def open_link(
 
 def _held(session: Session, record: Record) -> _Held:
     matched = [each.account for each in matched_accounts(session, [record.id])[record.id]]
-    revisions = revisions_of(session, record.id)
-    proved = {account.proved_revision_id for account in matched}
-    current = [each for each in revisions if each.state == RevisionState.CURRENT]
-    others = [
-        each
-        for each in revisions
-        if each.state != RevisionState.CURRENT and (each.state == RevisionState.PENDING or each.id in proved)
-    ]
-    shown = (*current, *others)
+    shown = sorted(possibly_held(session, record.id), key=lambda each: each.state != RevisionState.CURRENT)
     accounts = {each.id: each for each in [*matched, *accounts_proved_with(session, [each.id for each in shown])]}
     tiers = {Tier(each.tier) for each in accounts.values()}
     if any(each.origin != "generated" for each in shown):
         tiers |= {Tier(each.tier) for each in namesakes(session, record)}
     if not matched:
         tiers.add(Tier.PRIVILEGED)
-    return _Held(shown, tuple(accounts.values()), frozenset(tiers))
+    return _Held(tuple(shown), tuple(accounts.values()), frozenset(tiers))
 
 
 def _may_read(operator: Operator, home: Organization, held: _Held) -> Decision:

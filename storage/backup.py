@@ -41,9 +41,7 @@ def read_table(session: Session, name: str) -> Iterator[dict[str, Any]]:
     table = _table(name)
     query = table.select().order_by(*table.primary_key).execution_options(yield_per=1000)
     for row in session.execute(query).mappings():
-        yield {
-            column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()
-        }
+        yield {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
 
 
 def fill_table(session: Session, name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -133,9 +131,7 @@ class ChangedLater:
     """The set-time last proved, or last read where none was."""
 
 
-def changed_later(
-    session: Session, connection_id: int, set_times: Mapping[str, datetime | None]
-) -> list[ChangedLater]:
+def changed_later(session: Session, connection_id: int, set_times: Mapping[str, datetime | None]) -> list[ChangedLater]:
     """Accounts approved for a record whose set-time, as one directory says now, is not the one we know of.
 
     `set_times` is by object id; accounts that are not in it are left out. A later one is explained where the record's

@@ -86,7 +86,8 @@ class Database:
     def _own_the_file(self, *_details: object) -> None:
         """A new database file is its owner's alone; the files SQLite puts beside it take over its mode."""
         with suppress(OSError):  # SQLite says what is wrong with the place, in the next moment
-            os.close(os.open(str(self.engine.url.database), os.O_CREAT | os.O_RDWR, 0o600))
+            # Only ever a file that was not there: closing one that is would give up every lock SQLite has on it here.
+            os.close(os.open(str(self.engine.url.database), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _begin(self, connection: Connection) -> None:
         writes = connection.get_execution_options().get("rekey_writes", False)

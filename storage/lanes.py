@@ -12,7 +12,7 @@ from sqlalchemy import and_, exists, or_, update
 from sqlmodel import Session, col, select
 
 from bot.errors import LeaseLost, RowNotFound
-from storage.models import Connection, Lane, Organization, Task, TaskState, now
+from storage.models import Connection, Lane, Organization, Task, TaskKind, TaskState, now
 
 LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK)
 """Something may have been written: find out before anything else. Also allowed while an organization is frozen."""
@@ -113,7 +113,10 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
         col(Task.due_at) <= at,
         or_(
             col(Task.state).in_(LOOKING),
-            and_(col(Task.state).in_(STARTING), col(Organization.frozen_at).is_(None)),
+            and_(
+                col(Task.state).in_(STARTING),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind) == TaskKind.SYNC),
+            ),
         ),
     )
     return list(
@@ -132,9 +135,12 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
     )
 
 
-def note_failure(session: Session, lane: Lane, cause: str, reason: str) -> int:
-    """Count a failure; identical ones add up, another cause starts anew. Returns the count."""
-    lane.failures = lane.failures + 1 if lane.failure_cause == cause else 1
+def note_failure(session: Session, lane: Lane, cause: str, reason: str, *, identical: bool = True) -> int:
+    """Count a failure. Identical ones add up and another cause starts anew; unless `identical`, any add up.
+
+    Returns the count.
+    """
+    lane.failures = lane.failures + 1 if lane.failure_cause == cause or not identical else 1
     lane.failure_cause, lane.failure_reason = cause, reason
     session.add(lane)
     return lane.failures

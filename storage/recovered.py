@@ -167,3 +167,10 @@ def set_states(session: Session, states: Mapping[str, RevisionState]) -> None:
     for state, uids in by_state.items():
         for portion in portions(uids):
             session.execute(changing.where(col(Revision.uid).in_(portion)).values(state=state))
+
+
+def set_unsure(session: Session, uids: Sequence[str]) -> None:
+    """Say of these revisions that a directory may hold them, whatever their state, until a later one is proved."""
+    doubting = update(Revision).execution_options(synchronize_session=False).values(unsure=True)
+    for portion in portions(uids):
+        session.execute(doubting.where(col(Revision.uid).in_(portion)))

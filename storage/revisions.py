@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import SecretStr
 from sqlmodel import Session, col, select, update
@@ -11,7 +11,17 @@ from bot.errors import BadInput
 from storage.connections import connection_names
 from storage.escrow import Entry, Escrow, Proved
 from storage.facts import check_recovery_key
-from storage.models import Organization, Record, Revision, RevisionState, new_uid, now
+from storage.models import (
+    Account,
+    Match,
+    MatchState,
+    Organization,
+    Record,
+    Revision,
+    RevisionState,
+    new_uid,
+    now,
+)
 from storage.portions import portions
 from storage.sealing import KeyRing
 
@@ -111,6 +121,30 @@ def revisions_of(session: Session, record_id: int) -> list[Revision]:
     """Every revision of a record, newest first."""
     query = select(Revision).where(Revision.record_id == record_id)
     return list(session.exec(query.order_by(col(Revision.created_at).desc(), col(Revision.id).desc())))
+
+
+def possibly_held(session: Session, record_id: int) -> list[Revision]:
+    """Every revision of a record that a directory may hold now, newest first.
+
+    The current and the pending one, those an account was last proved to take, and those some write of which went
+    unanswered, discarded or not, until every account was proved to take a later one.
+    """
+    revisions = revisions_of(session, record_id)
+    proved = session.exec(
+        select(Account.proved_revision_id)
+        .join(Match, col(Match.account_id) == col(Account.id))
+        .where(Match.record_id == record_id, Match.state == MatchState.APPROVED)
+    ).all()
+    made = {revision.id: revision.created_at for revision in revisions}
+    long_ago = datetime.min.replace(tzinfo=UTC)
+    doubtful_since = min((made.get(revision_id or 0, long_ago) for revision_id in proved), default=long_ago)
+    return [
+        revision
+        for revision in revisions
+        if revision.state in (RevisionState.CURRENT, RevisionState.PENDING)
+        or revision.id in proved
+        or (revision.unsure and revision.created_at > doubtful_since)
+    ]
 
 
 def find_revision(session: Session, record_id: int, state: RevisionState) -> Revision | None:

@@ -286,3 +286,12 @@ def test_a_clock_that_jumps_in_the_directory_disturbs_no_sync(world: World, doma
     domain.resets("jane", "Spring-2026-Rain")
     assert counts(read(world, domain)) == (3, 0, 1, 0, 0)
     assert MatchState(world.match("jane").state) is MatchState.NONE
+
+
+def test_the_account_rekey_itself_signs_in_with_is_known_as_such(world: World, domain: PracticeDomain) -> None:
+    domain.person("svc-rekey", "Winter-2025-Snow", connector=True)
+
+    read(world, domain)
+
+    assert [name for name, account in known(world).items() if account.is_connector] == ["svc-rekey"]
+    assert known(world)["svc-rekey"].guard

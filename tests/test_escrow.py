@@ -31,7 +31,7 @@ from storage.escrow import new_recovery_key, put_recovery_public_key, read_recov
 from storage.models import Organization, Record, Revision, RevisionState, Role, Rotation, RotationState
 from storage.organizations import organizations
 from storage.recovered import every_record
-from storage.revisions import Safe, discard, note_proved, open_revision, promote, revisions_of
+from storage.revisions import Safe, discard, note_proved, open_revision, possibly_held, promote, revisions_of
 from tests.storage.databases import KINDS, migrated_database
 from tests.storage.worlds import AT, Place, add_password, new_record, new_safe, stored
 from tests.world import write_world
@@ -152,6 +152,25 @@ def test_the_database_deleted_in_the_middle_loses_no_password(
         assert newest_proved >= int(proved[name].split()[1])
     with database.reading() as session:
         assert trail.verify(session).problems == ()
+
+
+def test_every_password_a_directory_may_hold_is_shown_after_recovering(
+    lost: Database, database: Database, safe: Safe, recovery_key: X25519PrivateKey, trail: Trail
+) -> None:
+    """A rotation ended without finding out; the next one was under way when the database was lost."""
+    [(place, record, _)] = stored(lost, safe, "first")
+    unsure = pend(lost, safe, place, record, "perhaps taken")
+    with lost.writing() as session:
+        discard(session, session.get_one(Revision, unsure.id))
+    pend(lost, safe, place, record, "not sent yet")
+
+    recover(database, safe, trail, OPERATOR, recovery_key)
+
+    with database.reading() as session:
+        (found,) = every_record(session)
+        home = session.get_one(Organization, found.organization_id)
+        shown = [open_revision(safe, home.uid, found.uid, each) for each in possibly_held(session, found.id)]
+    assert [each.get_secret_value() for each in shown] == ["not sent yet", "perhaps taken", "first"]
 
 
 def test_recovering_rebuilds_organizations_vaults_records_and_every_state(

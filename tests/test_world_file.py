@@ -233,3 +233,10 @@ def test_a_link_that_leads_out_of_the_secrets_folder_is_refused(tmp_path: Path, 
 def test_the_first_wrong_line_is_the_one_that_is_named(tmp_path: Path, settings: Settings) -> None:
     text = ACME.replace("timezone: Europe/London", "timezone: Mars").replace("kind: embedded", "kind: paper")
     assert "line 6, organizations[0].timezone" in refused(tmp_path, settings, text)
+
+
+def test_a_password_typed_behind_env_is_not_repeated(tmp_path: Path) -> None:
+    path = write_world(tmp_path, ACME.replace("env:REKEY_SECRET_ACME", "env:Spring-2019!"))
+    with pytest.raises(BadInput, match="may only name variables") as refused:
+        read_world(path, Settings())
+    assert "Spring" not in str(refused.value)

@@ -70,9 +70,10 @@ def rotate(
     with ready.database.reading() as session:
         found = report(session, asked)
     _show(found, as_json)
-    for reason in waiting.reasons:
+    still_open = any(each.status is Status.IN_PROGRESS for each in found)  # what waited may have ended since
+    for reason in waiting.reasons if still_open else ():
         say(plain(f"Waiting: {reason}"))
-    raise typer.Exit(_exit_code(found, waiting))
+    raise typer.Exit(_exit_code(found))
 
 
 def _asked(
@@ -142,7 +143,7 @@ def _show(found: Sequence[RecordStatus], as_json: bool) -> None:
         table(*rows(found))
 
 
-def _exit_code(found: Sequence[RecordStatus], waiting: Waiting) -> int:
-    if waiting.open:
+def _exit_code(found: Sequence[RecordStatus]) -> int:
+    if any(each.status is Status.IN_PROGRESS for each in found):
         return UNREACHABLE
     return 0 if all(each.status is Status.SUCCESSFUL for each in found) else REFUSED

@@ -27,10 +27,8 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
         found = connections_of(session, "directory", None if home is None else [home])
         if not found:
             raise BadInput("There is no directory to read. Name one in the world file and run `rekey apply`.")
-        stopped = {owner.name for owner, _ in found if owner.frozen_at is not None}
-        asked = [connection for owner, connection in found if owner.frozen_at is None]
-        tasks = {request_sync(session, connection).id: connection for connection in asked}
-        retry_now(session, [connection.id for connection in asked])
+        tasks = {request_sync(session, connection).id: connection for _owner, connection in found}
+        retry_now(session, [connection.id for _owner, connection in found])
     with progress("directories") as told, scheduler(ready) as running:
         waiting = running.run_syncs(list(tasks), lambda waiting: told(len(tasks) - waiting.open, len(tasks)))
     with ready.database.reading() as session:
@@ -45,13 +43,11 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
     refused = [task for task in ended if task.state == TaskState.REFUSED]
     for task in refused:
         say(plain(f"{tasks[task.id].name}: {task.reason} {task.mend}".rstrip()))
-    for name in sorted(stopped):
-        say(plain(f"{name} is stopped, so its directories were not read. `rekey start` lifts that."))
     for reason in waiting.reasons:
         say(plain(reason))
     if waiting.open:
         raise typer.Exit(UNREACHABLE)
-    if refused or stopped:
+    if refused:
         raise typer.Exit(REFUSED)
 
 

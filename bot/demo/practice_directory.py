@@ -129,11 +129,13 @@ class PracticeDirectory:
             if not nothing and domain.policy_of(found).lockout_threshold == 1:
                 nothing = "one wrong password locks it, so none was tried"
             if nothing:
-                return self._judged_by_set_time(found, nothing, tried=False)
+                return self._judged_by_set_time(found, nothing, times_set_before, tried=False)
             if self._too_risky(found, unproven):
                 return self._wait_for_window(found)
             outcome = domain.sign_in(found, secret.get_secret_value())
-            if outcome is SignIn.WRONG or (outcome in _PROVES and self._set_again(found, times_set_before)):
+            if outcome is SignIn.WRONG or (
+                outcome in _PROVES and self._set_again(found, times_set_before) and self._in_grace(found)
+            ):
                 return self._proof(
                     Verdict.CHANGED,
                     found,
@@ -142,7 +144,7 @@ class PracticeDirectory:
                 )
             if outcome in _PROVES:
                 return self._proof(Verdict.TAKEN, found, f"{found.username} signs in with it.", tried=True)
-            return self._judged_by_set_time(found, _TELLS_NOTHING[outcome], tried=True)
+            return self._judged_by_set_time(found, _TELLS_NOTHING[outcome], times_set_before, tried=True)
 
     def works(self, account: str, secret: SecretStr, unproven: int = 0, known_since: datetime | None = None) -> Proof:
         """See `Directory.works`."""
@@ -228,13 +230,16 @@ class PracticeDirectory:
         return threshold > 0 and (bad + 1 >= threshold or (unproven > 0 and bad > 0))
 
     def _set_again(self, account: PracticeAccount, before: int | None) -> bool:
-        """Whether a sign-in may have succeeded only because a replaced password does for a while."""
-        return before is not None and account.times_set > before + 1 and self._in_grace(account)
+        """Whether it was set more than once since."""
+        return before is not None and account.times_set > before + 1
 
     def _in_grace(self, account: PracticeAccount) -> bool:
         return self._domain.clock.now() < account.password_set_at + self._domain.old_password_grace
 
-    def _judged_by_set_time(self, account: PracticeAccount, why: str, *, tried: bool) -> Proof:
+    def _judged_by_set_time(self, account: PracticeAccount, why: str, before: int | None, *, tried: bool) -> Proof:
+        if self._set_again(account, before):
+            reason = f"The password of {account.username} was set more than once since, and {why}."
+            return self._proof(Verdict.CHANGED, account, reason, by_set_time=True, tried=tried)
         reason = f"Judged by the time it was set, because {why}."
         return self._proof(Verdict.TAKEN, account, reason, by_set_time=True, tried=tried)
 

@@ -1,7 +1,8 @@
 """The Directory port: the minimum a directory must offer, and what each method promises when the reply is lost.
 
-Accounts are named by their immutable id (`objectGUID` in the canonical lower-case hyphened form, or the Entra id): names
-move, ids do not. A connector connects when first used and is a context manager: leaving it closes its connections.
+Accounts are named by their immutable id (`objectGUID` in the canonical lower-case hyphened form, or the Entra id):
+names move, ids do not. A connector connects when first used and is a context manager: leaving it closes its
+connections.
 
 `set_password` and `unlock` are called from one thread. `may_rotate`, `works` and `confirm` may be called from up to
 `overlap` other threads at the same time, while `set_password` runs: a connector keeps connections of its own for them.
@@ -75,7 +76,8 @@ class SeenAccount:
 class Changes:
     """What `accounts` found. `accounts` is read once, lazily, page by page; the other fields are final after that.
 
-    `complete`: these are all the accounts there are, so any other one known before is gone. Otherwise only `removed` is.
+    `complete`: these are all the accounts there are, so any other one known before is gone. Otherwise only `removed`
+    is.
     """
 
     accounts: Iterable[SeenAccount]
@@ -167,9 +169,10 @@ class Directory(Protocol):
     def set_password(self, account: str, secret: SecretStr) -> str:
         """Give the account this password; returns the name of the server that took it.
 
-        `NoAnswer` when the reply is lost: it may or may not have been taken, and the caller must look (`confirm`) before
-        it sends anything else. Every other error means that the old password still holds. Safe to repeat with the
-        same password.
+        `NoAnswer` when the reply is lost: it may or may not have been taken, and the caller must look (`confirm`)
+        before it sends anything else. Every other error means that the old password still holds. Safe to repeat with
+        the same password. The request leaves within 15 seconds of the call or not at all (`Unreachable`): the caller
+        made sure right before that it may still be written.
         """
 
     def confirm(
@@ -183,21 +186,22 @@ class Directory(Protocol):
     ) -> Proof:
         """Find out whether the account takes this password now, by signing in with it and by the set-time.
 
-        `since` is the set-time read before the write, `server` the one that took it (looked at first), `unproven` how many
-        sign-in attempts of ours in the present observation window are not known to have succeeded. A sign-in attempt is made
-        only when the set-time moved beyond `since`, and never when it could be the one that locks the account.
-        `times_set_before` is `Standing.times_set` as read with `since`: a replaced password still signs in for a while, so
-        without it somebody's reset right after ours looks like ours; with it, that is CHANGED. NOT_TAKEN is only said when
-        every server that may have taken the write was heard; while one is away the answer is WAIT.
-        A lost reply raises `NoAnswer`: the attempt counts as unproven.
+        `since` is the set-time read before the write, `server` the one that took it (looked at first), `unproven` how
+        many sign-in attempts of ours in the present observation window are not known to have succeeded. A sign-in
+        attempt is made only when the set-time moved beyond `since`, and never when it could be the one that locks the
+        account.
+        `times_set_before` is `Standing.times_set` as read with `since`: a replaced password still signs in for a
+        while, so without it somebody's reset right after ours looks like ours; with it, that is CHANGED. NOT_TAKEN is
+        only said when every server that may have taken the write was heard; while one is away the answer is WAIT. A
+        lost reply raises `NoAnswer`: the attempt counts as unproven.
         """
 
     def works(self, account: str, secret: SecretStr, unproven: int = 0, known_since: datetime | None = None) -> Proof:
         """Find out whether this password signs in as things are (before any write of ours): TAKEN, NOT_TAKEN or WAIT.
 
-        Costs at most one sign-in attempt, none near the lockout threshold (WAIT). An old password that a directory still
-        lets in for a while after a change is NOT_TAKEN when that can be known: `known_since` is when this password came to
-        us, by our clock, and only ever makes the answer more careful.
+        Costs at most one sign-in attempt, none near the lockout threshold (WAIT). An old password that a directory
+        still lets in for a while after a change is NOT_TAKEN when that can be known: `known_since` is when this
+        password came to us, by our clock, and only ever makes the answer more careful.
         """
 
     def unlock(self, account: str) -> None:

@@ -80,7 +80,7 @@ class Settlement:
         for task_id, error in results.unanswered.items():
             _unanswered(steps[task_id].task, error)
         for task_id, problem in results.unknowable.items():
-            steps[task_id].task.state, steps[task_id].task.reason = TaskState.UNKNOWN, str(problem)
+            _unknowable(steps[task_id].task, problem)
         settle_tries(
             session,
             proved=[task_id for task_id, proof in results.proofs.items() if proof.verdict is Verdict.TAKEN],
@@ -117,7 +117,7 @@ class Settlement:
         for rotation_id, tasks in by_rotation.items():
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
-                self._move(rotation, tasks, has_current=rotation.record_id in currents)
+                self._move(rotation, tasks, currents.get(rotation.record_id))
         note_moved(session, ids)
         self.trail.append_all(session, self.lines)
         self.lines = []
@@ -130,22 +130,25 @@ class Settlement:
     def _proved(self, step: Step, proof: Proof) -> None:
         task, account = step.task, step.account
         back = task.state == TaskState.PUTTING_BACK
-        task.server, task.reason = proof.server or task.server, proof.reason
+        task.reason = proof.reason
         match proof.verdict:
             case Verdict.TAKEN:
                 task.state = TaskState.PUT_BACK if back else TaskState.CONFIRMED
-                task.taken_at = task.taken_at or now()
+                task.taken_at, task.server = task.taken_at or now(), proof.server or task.server
                 task.cause = task.mend = ""
                 account.password_set_at = account.proved_set_at = proof.set_at
                 holds = find_revision(self.session, step.record.id, RevisionState.CURRENT) if back else step.revision
                 account.proved_revision_id = holds.id if holds else None
             case Verdict.NOT_TAKEN:
-                task.tries += 1
+                # Only a write that was acknowledged should have had an effect; one that never arrived is an outage.
+                task.tries += task.server is not None
                 if task.tries < MOST_TRIES:
                     task.state = TaskState.PUT_BACK_READY if back else TaskState.READY
                     task.due_at = now()
                     return
                 task.cause = "no-effect"
+                if step.revision is not None:
+                    step.revision.unsure = True
                 task.reason = (
                     f"{account.domain}\\{account.username}: the directory says it took the password, but its set-time "
                     f"never moved, {MOST_TRIES} times. Nothing was changed there."
@@ -159,7 +162,8 @@ class Settlement:
                     "to hold? Rotate this record by name to give it a new one everywhere."
                 )
             case Verdict.WAIT:
-                task.state = TaskState.PUTTING_BACK if back else TaskState.APPLIED
+                if task.server is not None and not back:
+                    task.state = TaskState.APPLIED
                 task.due_at = now() + proof.wait
 
     def _try_another(self, step: Step) -> None:
@@ -176,9 +180,9 @@ class Settlement:
 
     # ---- one rotation --------------------------------------------------------------------------------------------
 
-    def _move(self, rotation: Rotation, tasks: Sequence[Task], *, has_current: bool) -> None:
+    def _move(self, rotation: Rotation, tasks: Sequence[Task], current: Revision | None) -> None:
         state = RotationState(rotation.state)
-        match decide(state, [_view(task, has_current=has_current) for task in tasks]):
+        match decide(state, [_view(task, current) for task in tasks]):
             case Move.WAIT:
                 return
             case Move.NEXT:
@@ -197,10 +201,12 @@ class Settlement:
                         task.tries += 1
                         task.state, task.due_at = TaskState.READY, now() + timedelta(seconds=task.tries)
             case Move.END_PUT_BACK:
-                refused = next(task for task in tasks if task.state == TaskState.REFUSED)
                 self._discard_pending(rotation)
-                refused.reason += " The earlier password was put back everywhere else and proved: nothing has changed."
-                self._end(rotation, tasks, RotationState.PUT_BACK, Status.FAILED, refused)
+                rotation.reason += (
+                    " Wherever the new password had been taken, the earlier one was put back and proved: nothing has "
+                    "changed."
+                )
+                self._end(rotation, tasks, RotationState.PUT_BACK, Status.FAILED, None)
             case Move.STICK:
                 self._stick(rotation, tasks)
 
@@ -226,19 +232,20 @@ class Settlement:
         self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
 
     def _put_back(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
+        refused = next(task for task in tasks if task.state == TaskState.REFUSED)
         rotation.state = RotationState.PUTTING_BACK
+        rotation.reason, rotation.cause, rotation.mend = refused.reason, refused.cause, refused.mend
         for task in tasks:
-            if task.taken_at is not None:
+            if task.taken_at is not None:  # the refused one too, where it took an earlier password of this rotation
                 task.state, task.due_at, task.tries = TaskState.PUT_BACK_READY, now(), 0
                 wake(self.session, task.connection_id)
         self._note("rotation.putting_back", rotation)
 
     def _stick(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         """End it with the question and what holds where; the pending revision stays readable."""
-        why = next((task for task in tasks if task.state == TaskState.UNKNOWN), None) or next(
-            task for task in tasks if task.state == TaskState.REFUSED
-        )
-        why.reason = f"{why.reason} {' '.join(_holding(task, self.names) for task in tasks)}".strip()
+        why = min(tasks, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
+        holding = " ".join(_holding(task, self.names) for task in tasks)
+        why.reason = f"{rotation.reason} {why.reason} {holding}".strip()
         self._end(rotation, tasks, RotationState.STUCK, Status.FAILED, why)
 
     def _discard_pending(self, rotation: Rotation) -> None:
@@ -271,11 +278,13 @@ class Settlement:
         )
 
 
-def _view(task: Task, *, has_current: bool) -> StepView:
+def _view(task: Task, current: Revision | None) -> StepView:
+    # A password brought in since it was asked for (an import) was not the one that was proved.
+    known = current is not None and current.created_at <= task.created_at
     return StepView(
         state=TaskState(task.state),
         taken=task.taken_at is not None,
-        can_be_put_back=has_current and bool(task.previous_proved),
+        can_be_put_back=known and bool(task.previous_proved),
         tries=task.tries,
     )
 
@@ -288,6 +297,12 @@ def _unanswered(task: Task, error: OutsideError) -> None:
     if task.state == TaskState.APPLYING and task.server is not None:
         task.state = TaskState.APPLIED
     task.reason, task.cause, task.mend = str(error), error.cause, error.mend
+
+
+def _unknowable(task: Task, problem: RekeyError) -> None:
+    task.state, task.reason = TaskState.UNKNOWN, str(problem)
+    if isinstance(problem, OutsideError):
+        task.cause, task.mend = problem.cause, problem.mend
 
 
 def _holding(task: Task, names: Mapping[int, str]) -> str:

@@ -14,7 +14,6 @@ from bot.directories.base import Directory, Proof
 from bot.errors import (
     CertificateRefused,
     NoAnswer,
-    NotFound,
     OutsideError,
     Refused,
     RekeyError,
@@ -45,6 +44,10 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step in steps)
+        for step in steps:
+            if step.task.state == TaskState.APPLYING and step.revision is not None:
+                # Not answered for. Even when it is not found now, its request may lie in a queue and arrive later.
+                step.revision.unsure = True
 
     def find_out(step: Step) -> Proof | RekeyError:
         back = step.task.state == TaskState.PUTTING_BACK
@@ -60,13 +63,11 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             step.account.object_id, secret, task.set_at_before, task.server, tries, task.times_set_before
         )
 
-    answers = each(worker.pool, find_out, steps)
+    answers = each(worker, find_out, steps)
     results = Results()
     for step, answer in zip(steps, answers, strict=True):
         if isinstance(answer, Proof):
             results.proofs[step.task.id] = answer
-        elif isinstance(answer, NotFound):
-            results.refusals[step.task.id] = Refusal(answer)
         elif isinstance(answer, SYSTEMIC):
             results.unanswered[step.task.id] = answer
         else:
@@ -81,7 +82,8 @@ def note_trouble(worker: Worker, error: OutsideError, longest_pause: timedelta) 
     """A system is away, slows us down, or refuses us altogether: decide when its lane is looked at again."""
     with worker.database.writing() as session:
         lane = hold(session, worker.connection_id, worker.token)
-        failures = note_failure(session, lane, error.cause, str(error))
+        # Away is away, whether the port is closed or nothing answers: pauses grow all the same.
+        failures = note_failure(session, lane, error.cause, str(error), identical=False)
         if isinstance(error, SignInRefused | CertificateRefused):
             # Asking again with the same credential could lock our own account there.
             lane.stopped_at = now()
@@ -120,10 +122,11 @@ def refuse_rest(worker: Worker) -> None:
             if lane.stopped_at is None or not steps:
                 return
             name = get_connection(session, worker.connection_id).name
+            why = lane.failure_reason.removesuffix(" No password was touched.")
             settlement = Settlement(session, worker.safe, worker.trail)
             for step in steps:
                 error = Refused(
-                    f"{name} was not asked: {lane.failure_reason} No password was touched.",
+                    f"{name} was not asked: {why} No password was touched.",
                     cause=lane.failure_cause,
                     mend=f"Mend the cause (rekey doctor names it), then rotate again: {name} is asked anew.",
                 )

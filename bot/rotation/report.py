@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from storage.connections import connection_names
 from storage.lanes import get_lane
-from storage.models import Account, Organization, Record, Rotation, RotationState, Status, Task, TaskState
+from storage.models import Account, Organization, Record, Rotation, Status, Task, TaskState
 from storage.rotations import latest_rotations, matched_accounts
 from storage.tasks import steps_of_rotations
 
@@ -89,9 +89,7 @@ def _reason(session: Session, organization: Organization, rotation: Rotation | N
     """The rotation's own reason; while it is open, what it waits for."""
     if rotation is None:
         return ""
-    if rotation.reason or rotation.state not in (
-        RotationState.PLANNED, RotationState.ROTATING, RotationState.PUTTING_BACK
-    ):  # fmt: skip
+    if rotation.ended_at is not None:
         return rotation.reason
     if organization.frozen_at is not None:
         return (
@@ -100,9 +98,14 @@ def _reason(session: Session, organization: Organization, rotation: Rotation | N
     for task in steps:
         lane = get_lane(session, task.connection_id)
         if task.ended_at is None and (lane.frozen_reason or lane.failure_reason):
-            touched = (
-                "Nothing was changed yet." if rotation.revision_id is None else "Every password is kept meanwhile."
-            )
-            return f"{lane.frozen_reason or lane.failure_reason} It is looked at again by itself. {touched}"
+            if lane.frozen_reason:
+                next_look = ""  # which says itself what to do
+            elif lane.stopped_at is not None:
+                next_look = "Nothing more is tried there until somebody asks again: rotate it by name."
+            else:
+                next_look = "It is looked at again by itself."
+            touched = "Nothing was changed yet." if rotation.attempts == 0 else "Every password is kept meanwhile."
+            trouble = lane.frozen_reason or lane.failure_reason
+            return " ".join(filter(None, [rotation.reason, trouble, next_look, touched]))
     waiting = next((task.reason for task in steps if task.reason and task.ended_at is None), "")
-    return waiting or "Under way."
+    return rotation.reason or waiting or "Under way."

@@ -59,9 +59,12 @@ def decide(state: RotationState, steps: Sequence[StepView]) -> Move:
     if TaskState.UNKNOWN in states:
         return Move.WAIT if states & _WRITING else Move.STICK
     if state == RotationState.PUTTING_BACK:
-        return Move.WAIT if states & _UNDER_WAY else Move.END_PUT_BACK
+        if states & _UNDER_WAY:
+            return Move.WAIT
+        undone = all(step.state == TaskState.PUT_BACK for step in steps if step.taken)
+        return Move.END_PUT_BACK if undone else Move.STICK
     if TaskState.REFUSED in states:
-        if states & {TaskState.APPLYING, TaskState.APPLIED}:
+        if states & _WRITING:
             return Move.WAIT
         taken = [step for step in steps if step.taken]
         if not taken:

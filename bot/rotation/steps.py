@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TypeVar
 
+import structlog
 from pydantic import SecretStr
 from sqlmodel import Session
 
@@ -19,11 +20,13 @@ from bot.approvals import takes_two
 from bot.audit import Line, Trail
 from bot.directories.base import Directory, Proof, Standing, Verdict
 from bot.errors import (
+    BadInput,
     CertificateRefused,
     LeaseLost,
     NoAnswer,
     OutsideError,
     Refused,
+    RekeyError,
     RightMissing,
     SignInRefused,
     StorageError,
@@ -31,7 +34,7 @@ from bot.errors import (
     Unreachable,
 )
 from bot.passwords import PasswordPolicy, generate, name_parts, strictest
-from bot.permissions import may_rotate, operator_named
+from bot.permissions import PROTECTED, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rules import policy_of, rule_for
 from storage.approvals import agreed_accounts
@@ -63,6 +66,8 @@ MOST_IDENTICAL_FAILURES = 5
 
 _SETTLE_EVERY = 8
 
+_log = structlog.get_logger(__name__)
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -93,11 +98,12 @@ class Worker:
         with self.database.writing() as session:
             lane = hold(session, self.connection_id, self.token)
             Settlement(session, self.safe, self.trail).settle(results)
-            if any(proof.verdict is Verdict.TAKEN for proof in results.proofs.values()):
-                note_success(session, lane)
-            for refusal in results.refusals.values():
+            for task_id in sorted({*results.proofs, *results.refusals}):  # as they were written
+                if task_id in results.proofs and results.proofs[task_id].verdict is Verdict.TAKEN:
+                    note_success(session, lane)
+                refusal = results.refusals.get(task_id)
                 # Another account may well be refused for reasons of its own; a right that we lack concerns them all.
-                if isinstance(refusal.error, RightMissing):
+                if refusal is not None and isinstance(refusal.error, RightMissing):
                     failures = note_failure(session, lane, refusal.error.cause, str(refusal.error))
                     if failures >= MOST_IDENTICAL_FAILURES:
                         lane.stopped_at = now()
@@ -116,15 +122,18 @@ class _Writing:
     possible_at: datetime | None
 
 
-def each(
-    pool: ThreadPoolExecutor, call: Callable[[Item], Answer], items: Sequence[Item]
-) -> list[Answer | OutsideError]:
-    """Call for each item side by side; after a systemic error the rest get that same error without a call."""
+def each(worker: Worker, call: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | RekeyError]:
+    """Call for each item side by side; after a systemic error the rest get that same error without a call.
+
+    What is wrong with one item, a defect of ours included, is its answer and stops no other. Raises what is wrong with
+    ourselves: `LeaseLost`, `StorageError`.
+    """
     trouble: list[OutsideError] = []
 
-    def one(item: Item) -> Answer | OutsideError:
+    def one(item: Item) -> Answer | RekeyError:
         if trouble:
             return trouble[0]
+        worker.keep_lease()
         try:
             return call(item)
         except SYSTEMIC as error:
@@ -132,8 +141,18 @@ def each(
             return error
         except OutsideError as error:
             return error
+        except RekeyError:
+            raise
+        except Exception as error:
+            return defect(error)
 
-    return list(pool.map(one, items))
+    return list(worker.pool.map(one, items))
+
+
+def defect(error: Exception) -> RekeyError:
+    """What people are told when Rekey itself failed over one account; the log has where."""
+    _log.error("step.defect", exc_info=error)
+    return RekeyError(f"Rekey itself failed over this account ({type(error).__name__}); its log says where.")
 
 
 def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
@@ -145,7 +164,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         steps = steps_of(session, [task.id for task in tasks])
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
-    standings = each(worker.pool, lambda step: directory.may_rotate(step.account.object_id), steps)
+    standings = each(worker, lambda step: directory.may_rotate(step.account.object_id), steps)
 
     proved: dict[int, bool] = {}
     to_try: list[tuple[Step, Revision]] = []
@@ -176,6 +195,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             elif isinstance(standing, Standing):
                 task.state, task.policy = TaskState.CHECKED, standing.policy.to_json()
                 task.previous_proved = proved.get(task.id, False)
+                task.set_at_before, task.times_set_before = standing.password_set_at, standing.times_set
         settle_tries(
             session,
             proved=[task_id for task_id, proof in proofs.items() if proof.verdict is Verdict.TAKEN],
@@ -196,14 +216,18 @@ def _try_current(
         hold(session, worker.connection_id, worker.token)
         session.add_all(ProofTry(account_id=step.account.id, task_id=step.task.id) for step, _current in to_try)
 
-    def sign_in(pair: tuple[Step, Revision]) -> Proof:
+    def sign_in(pair: tuple[Step, Revision]) -> Proof | None:
         step, current = pair
-        secret = open_revision(worker.safe, step.organization.uid, step.record.uid, current)
+        try:
+            secret = open_revision(worker.safe, step.organization.uid, step.record.uid, current)
+        except StorageError as error:  # then it cannot be put back either; the new one will do
+            _log.warning("revision.sealed", revision=current.uid, reason=str(error))
+            return None
         return directory.works(
             step.account.object_id, secret, unproven.get(step.account.id, 0), known_since=current.created_at
         )
 
-    answers = each(worker.pool, sign_in, to_try)
+    answers = each(worker, sign_in, to_try)
     return {
         step.task.id: answer
         for (step, _current), answer in zip(to_try, answers, strict=True)
@@ -219,7 +243,7 @@ def write(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
     """
     with worker.database.reading() as session:
         steps = steps_of(session, [task.id for task in tasks])
-    standings = each(worker.pool, lambda step: directory.may_rotate(step.account.object_id), steps)
+    standings = each(worker, lambda step: directory.may_rotate(step.account.object_id), steps)
     with worker.database.writing() as session:
         hold(session, worker.connection_id, worker.token)
         writings = _begin(session, worker, steps, standings)
@@ -246,12 +270,16 @@ def _write_all(
             trouble = error
         except Refused as error:
             results.refusals[writing.task_id] = Refusal(error, possible_at=writing.possible_at)
+        except RekeyError:
+            raise
+        except Exception as error:  # it may have been written before that
+            results.unknowable[writing.task_id] = defect(error)
         else:
             if server is None:
                 results.unsent.append(writing.task_id)
                 continue
             results.servers[writing.task_id] = server
-            proofs.append((writing, worker.pool.submit(_prove, directory, writing, server)))
+            proofs.append((writing, worker.pool.submit(_prove, worker, directory, writing, server)))
         if trouble is not None:
             results.unsent += [later.task_id for later in writings[index + 1 :]]
             break
@@ -274,7 +302,8 @@ def _write_one(worker: Worker, directory: Directory, writing: _Writing) -> str |
         return None if obstacle else directory.set_password(writing.object_id, writing.secret)
 
 
-def _prove(directory: Directory, writing: _Writing, server: str) -> Proof:
+def _prove(worker: Worker, directory: Directory, writing: _Writing, server: str) -> Proof:
+    worker.keep_lease()
     return directory.confirm(
         writing.object_id, writing.secret, writing.since, server, writing.unproven, writing.times_set
     )
@@ -285,13 +314,19 @@ def _collect(proofs: Sequence[tuple[_Writing, Future[Proof]]], results: Results)
     for writing, future in proofs:
         try:
             results.proofs[writing.task_id] = future.result()
-        except OutsideError as error:
+        except SYSTEMIC as error:
             results.unanswered[writing.task_id] = trouble = error
+        except OutsideError as error:  # this account alone: gone, for one
+            results.unknowable[writing.task_id] = error
+        except RekeyError:
+            raise
+        except Exception as error:
+            results.unknowable[writing.task_id] = defect(error)
     return trouble
 
 
 def _begin(
-    session: Session, worker: Worker, seen: Sequence[Step], standings: Sequence[Standing | OutsideError]
+    session: Session, worker: Worker, seen: Sequence[Step], standings: Sequence[Standing | RekeyError]
 ) -> list[_Writing]:
     """Re-check everything, stage what has no password yet, and commit to the writes."""
     steps = steps_of(session, [step.task.id for step in seen])
@@ -305,7 +340,8 @@ def _begin(
             settlement.refuse(step, refusal)
         elif isinstance(standing, Standing):
             going.append((step, standing))
-    staged = _stage(session, worker, [pair for pair in going if pair[0].task.state == TaskState.READY])
+    staged = _stage(session, worker, settlement, [pair for pair in going if pair[0].task.state == TaskState.READY])
+    going = [pair for pair in going if pair[0].task.state != TaskState.REFUSED]
     currents = find_revisions(session, [step.record.id for step, _standing in going], RevisionState.CURRENT)
     unproven = unproven_tries(session, [step.account.id for step, _standing in going], LOCKOUT_WINDOW)
     writings = []
@@ -317,6 +353,8 @@ def _begin(
         except StorageError as error:
             settlement.refuse(step, Refusal(Refused(str(error), cause="sealed"), Status.FAILED))
             continue
+        if task.taken_at is None and _set_since_the_check(task, standing):
+            task.previous_proved = False
         task.state = TaskState.PUTTING_BACK if back else TaskState.APPLYING
         task.set_at_before, task.times_set_before, task.server = standing.password_set_at, standing.times_set, None
         session.add(ProofTry(account_id=step.account.id, task_id=task.id))
@@ -335,12 +373,17 @@ def _begin(
     return writings
 
 
-def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | OutsideError) -> Refusal | None:
+def _set_since_the_check(task: Task, standing: Standing) -> bool:
+    """Whether this account's password was set since it was found out which one it was."""
+    return (task.set_at_before, task.times_set_before) != (standing.password_set_at, standing.times_set)
+
+
+def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | RekeyError) -> Refusal | None:
     """Why this account may not be written now: the directory's word, the consent, and the requester's right."""
     if isinstance(standing, Refused):
         return Refusal(standing)
     if not isinstance(standing, Standing):
-        return None
+        return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
     if not standing.allowed:
         return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
@@ -354,7 +397,8 @@ def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | 
     operator = operator_named(session, rotation.requested_by, "engine", worker.administrators)
     decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
     if not decision.allowed:
-        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), Status.ADMIN_NOT_PERMITTED)
+        status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
+        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), status)
     alone = takes_two(operator, [tier], second_administrator=worker.second_administrator)
     if alone and step.account.id not in agreed_accounts(session, rotation.id):
         return Refusal(
@@ -374,16 +418,29 @@ def _effective(account: Account, seen: Tier) -> Tier:
     return Tier.PRIVILEGED if seen is Tier.PRIVILEGED and account.tier != Tier.BREAK_GLASS else Tier(account.tier)
 
 
-def _stage(session: Session, worker: Worker, going: Sequence[tuple[Step, Standing]]) -> dict[int, Revision]:
-    """The pending revision of each rotation: the one it has, or a new one, sealed and in the escrow file."""
+def _stage(
+    session: Session, worker: Worker, settlement: Settlement, going: Sequence[tuple[Step, Standing]]
+) -> dict[int, Revision]:
+    """The pending revision of each rotation: the one it has, or a new one, sealed and in the escrow file.
+
+    Steps whose policies no password can meet are refused.
+    """
     staged = {step.rotation.id: step.revision for step, _standing in going if step.revision is not None}
     new = [(step, standing) for step, standing in going if step.revision is None]
+    passwords: dict[int, SecretStr] = {}
+    for rotation_id, policy in _policies(session, new).items():
+        try:
+            passwords[rotation_id] = generate(policy)
+        except BadInput as error:
+            step = next(step for step, _standing in new if step.rotation.id == rotation_id)
+            settlement.refuse(step, Refusal(Refused(str(error), cause="policy-cannot-be-met"), Status.FAILED))
+    new = [(step, standing) for step, standing in new if step.rotation.id in passwords]
     if not new:
         return staged
     left_over = find_revisions(session, [step.record.id for step, _standing in new], RevisionState.PENDING)
     for revision in left_over.values():
+        revision.unsure = True  # its rotation ended without finding out
         discard(session, revision)
-    policies = _policies(session, new)
     revisions = add_revisions(
         session,
         worker.safe,
@@ -391,7 +448,7 @@ def _stage(session: Session, worker: Worker, going: Sequence[tuple[Step, Standin
             Draft(
                 organization=step.organization,
                 record=step.record,
-                password=generate(policies[step.rotation.id]),
+                password=passwords[step.rotation.id],
                 state=RevisionState.PENDING,
                 origin="generated",
                 created_by=step.rotation.requested_by,

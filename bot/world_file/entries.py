@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -48,8 +49,11 @@ def _matching(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_zones = cache(available_timezones)  # it reads a thousand files
+
+
 def _timezone(text: str) -> str:
-    zones = available_timezones()
+    zones = _zones()
     if text not in zones:
         near = get_close_matches(text, zones, n=1, cutoff=0.6)
         hint = f": did you mean {near[0]}?" if near else ", such as Europe/London"

@@ -4,6 +4,7 @@ Whatever does not fit is one `BadInput` that names file, line and field. The dat
 """
 
 import os
+import re
 import ssl
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -188,7 +189,8 @@ def _secret(document: Document, place: Place, reference: str, settings: Settings
     scheme, _, rest = reference.partition(":")
     if scheme == "env":
         if not rest.startswith(SECRET_PREFIX):
-            raise document.wrong(place, f"env: may only name variables that start with {SECRET_PREFIX}, not {rest}")
+            named = rest if re.fullmatch("[A-Z_][A-Z0-9_]*", rest) else "this"  # which may be the password itself
+            raise document.wrong(place, f"env: may only name variables that start with {SECRET_PREFIX}, not {named}")
         text = os.environ.get(rest)
         if not text:
             raise document.wrong(place, f"the environment variable {rest} is {'empty' if text == '' else 'not set'}")

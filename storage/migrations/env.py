@@ -1,9 +1,9 @@
 """Runs migrations on the connection handed over by `storage.database`, inside its writing transaction."""
 
 from alembic import context
+from sqlmodel import SQLModel
 
 import storage.models  # noqa: F401  (fills the metadata that autogenerate compares with)
-from sqlmodel import SQLModel
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -123,6 +123,8 @@ class Revision(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now)
     created_by: str = ""
     proved_at: datetime | None = None
+    unsure: bool = False
+    """Some write of it went unanswered: a directory may hold it though that was never proved, even once discarded."""
 
 
 class Match(SQLModel, table=True):

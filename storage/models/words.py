@@ -135,4 +135,5 @@ class TaskState(StrEnum):
 
 
 def same_organization(table: str, column: str) -> ForeignKeyConstraint:
+    """A composite foreign key: the row pointed at belongs to the same organization, or the row cannot be stored."""
     return ForeignKeyConstraint(["organization_id", column], [f"{table}.organization_id", f"{table}.id"])

@@ -10,9 +10,22 @@ from sqlmodel import select
 
 from bot.demo.practice_faults import Hold
 from bot.scheduler import Scheduler
+from storage.connections import get_connection
 from storage.lanes import acquire
-from storage.models import Lane, Match, MatchState, Organization, Rotation, RotationState, Status, now
+from storage.models import (
+    Lane,
+    Match,
+    MatchState,
+    Organization,
+    Rotation,
+    RotationState,
+    Status,
+    Task,
+    TaskState,
+    now,
+)
 from storage.rotations import cancel_planned
+from storage.tasks import request_sync
 from tests.rotation.world import World, side_by_side
 from tests.storage.databases import KINDS, migrated_database
 
@@ -178,3 +191,15 @@ def test_a_wake_up_during_a_drain_is_not_lost(world: World) -> None:
     worker.join(20)
 
     assert {each.status for each in world.status(first, second)} == {Status.SUCCESSFUL}
+
+
+def test_a_stopped_organization_is_still_read(world: World) -> None:
+    _people(world, 2)
+    with world.database.writing() as session:
+        session.get_one(Organization, world.organization.id).frozen_at = now()
+        task = request_sync(session, get_connection(session, world.connections["acme"].id))
+
+    world.drains()
+
+    with world.database.reading() as session:
+        assert session.get_one(Task, task.id).state == TaskState.DONE

@@ -1,6 +1,6 @@
 """A small company to rotate: an organization, an embedded vault, and one practice directory or several."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -223,10 +223,10 @@ class World:
             )
 
 
-def side_by_side(*calls: object) -> None:
+def side_by_side(*calls: Callable[[], object]) -> None:
     """Run these at the same time and raise what any of them raised."""
     with ThreadPoolExecutor(len(calls)) as pool:
-        for future in [pool.submit(call) for call in calls]:  # type: ignore[arg-type]
+        for future in [pool.submit(call) for call in calls]:
             future.result()
 
 

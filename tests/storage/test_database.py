@@ -1,5 +1,7 @@
 """One writer at a time on both databases, and a file that is its owner's alone."""
 
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -123,3 +125,20 @@ def test_a_database_that_cannot_be_used_says_where_and_shows_no_password(tmp_pat
     with pytest.raises(StorageError) as refused:
         Database("postgresql://rekey:hunter2-secret@127.0.0.1:1/rekey").migrate()
     assert "hunter2-secret" not in str(refused.value)
+
+
+def test_opening_another_connection_gives_up_no_lock_of_the_ones_there_are(tmp_path: Path) -> None:
+    """Closing any descriptor of a file gives up all locks of a process on it. Another process that then closes the
+    database thinks it is the last one and deletes the journal under our feet: the database would be malformed.
+    """
+    database = Database(f"sqlite:///{tmp_path}/rekey.db")
+    database.migrate()
+    look_and_close = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM facts'); c.close()"
+    )
+    with database.reading() as session, database.reading() as another:
+        session.exec(select(Organization)).all()
+        another.exec(select(Organization)).all()
+        subprocess.run([sys.executable, "-c", look_and_close, tmp_path / "rekey.db"], check=True)
+        assert (tmp_path / "rekey.db-wal").exists()
+    database.dispose()

@@ -1,7 +1,5 @@
 """The ASGI application: Slack's Web API, Socket Mode, response urls, and the page that shows it all."""
 
-import json
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,6 +11,7 @@ from .faults import ConnectionDropped
 from .interactions import Interactions
 from .page_api import PageApi
 from .pretend import PretendSlack
+from .reading_json import read_json
 from .replies import Replies
 from .web_api import answer
 
@@ -34,7 +33,7 @@ def build(slack: PretendSlack, interactions: Interactions) -> ASGIApp:
         if slack.faults.away:
             return _HangUp()
         try:
-            said = json.loads(await request.body())
+            said = read_json(await request.body())
         except ValueError:
             said = None
         try:

@@ -12,6 +12,7 @@ from .validation import Offence, message_offences
 TEXT_MOST = 40_000
 ATTACHMENTS_MOST = 100
 METADATA_BYTES_MOST = 8_000
+_ATTACHMENT_WORDS = ("text", "pretext", "title", "title_link", "fallback", "color", "footer", "author_name")
 
 
 @dataclass
@@ -66,6 +67,9 @@ def _attachments(attachments: Any) -> list[dict[str, Any]]:
         raise SlackError("invalid_attachments")
     if len(attachments) > ATTACHMENTS_MOST:
         raise SlackError("too_many_attachments")
+    words = [item[name] for item in attachments for name in _ATTACHMENT_WORDS if name in item]
+    if not all(isinstance(word, str) for word in words):
+        raise SlackError("invalid_attachments")
     stored = []
     for number, attachment in enumerate(attachments, start=1):
         _refuse(message_offences(attachment.get("blocks", []), f"/attachments/{number - 1}/blocks"))

@@ -56,6 +56,8 @@ class Interactions:
         self._slack.looking_at[user_id] = channel.id
         if channel.archived:
             raise Impossible(f"#{channel.name} is archived; nobody can write there.")
+        if self._slack.app.bot_user_id in channel.members and channel.kind == "im" and not self._slack.app.messages_tab:
+            raise Impossible("The app's manifest has no Messages tab, so nobody can write to it.")
         if text.startswith("/"):
             if thread_ts is not None:
                 raise Impossible("Slack does not run slash commands of apps inside a thread.")
@@ -149,7 +151,7 @@ class Interactions:
         }
         if message.only_for is None:  # of an ephemeral the app is told no more than where it stood
             payload["message"] = message_json(message, self._slack.workspace, self._slack.app)
-        answer = await self._slack.delivery.ask(Parcel("interactive", "block_actions", payload))
+        answer = await self._interact("block_actions", payload)
         if not answer.acknowledged:
             self.warnings[user_id, ts] = _interaction_failure(answer)
             self._slack.workspace.changed("messages", channel=channel_id, person=user_id)
@@ -183,7 +185,7 @@ class Interactions:
             "state": {"values": view.values()},
             "actions": [self._payloads.action(block, element, value)],
         }
-        answer = await self._slack.delivery.ask(Parcel("interactive", "block_actions", payload))
+        answer = await self._interact("block_actions", payload)
         if not answer.acknowledged:
             self._slack.views.trouble(view)
 
@@ -206,7 +208,7 @@ class Interactions:
             "view": self._slack.views.as_json(view),
             "response_urls": self._payloads.response_urls_of(view),
         }
-        answer = await self._slack.delivery.ask(Parcel("interactive", "view_submission", payload))
+        answer = await self._interact("view_submission", payload)
         view.waiting = False
         if not answer.acknowledged:
             self._slack.views.trouble(view)
@@ -235,7 +237,7 @@ class Interactions:
         else:
             self._slack.views.pop(view)
         for payload in told:
-            await self._slack.delivery.ask(Parcel("interactive", "view_closed", payload))
+            await self._interact("view_closed", payload)
 
     async def open_home(self, user_id: str, tab: str = "home") -> None:
         """Look at the app's Home (or Messages) tab."""
@@ -282,7 +284,7 @@ class Interactions:
             "action_id": action_id,
             "value": query,
         }
-        answer = await self._slack.delivery.ask(Parcel("interactive", "block_suggestion", payload))
+        answer = await self._interact("block_suggestion", payload)
         if not answer.acknowledged:
             raise SlackError(answer.reason)
         offences = list(_suggestions(answer.payload, ""))
@@ -310,7 +312,7 @@ class Interactions:
                 "channel": {"id": channel.id, "name": channel.name or "directmessage"},
                 "response_url": self._payloads.response_url(user_id, channel.id, message.ts, message.thread_ts),
             }
-        answer = await self._slack.delivery.ask(Parcel("interactive", payload["type"], payload))
+        answer = await self._interact(payload["type"], payload)
         if not answer.acknowledged:
             channel_id = self._slack.looking_at.get(user_id)
             if channel_id:
@@ -322,6 +324,11 @@ class Interactions:
         return [one for one in self._slack.app.shortcuts if one.kind == kind]
 
     # Inside
+
+    async def _interact(self, name: str, payload: dict[str, Any]) -> Answer:
+        if not self._slack.app.interactivity:
+            return Answer(False, reason="not_configured")
+        return await self._slack.delivery.ask(Parcel("interactive", name, payload))
 
     def _person(self, user_id: str) -> Person:
         person = self._slack.workspace.people.get(user_id)
@@ -373,6 +380,8 @@ def _command_failure(name: str, answer: Answer) -> str:
 
 
 def _interaction_failure(answer: Answer) -> str:
+    if answer.reason == "not_configured":
+        return "This app is not configured to handle interactive responses."
     if answer.reason == "http_error":
         return f"The app answered with status {answer.payload['status']}."
     return "The app did not respond in time."

@@ -6,6 +6,28 @@ from typing import Any
 
 from .errors import SetupError
 
+# Without one of these scopes Slack never sends the event (docs.slack.dev/reference/events).
+SCOPES_OF_EVENTS: Mapping[str, frozenset[str]] = {
+    "app_mention": frozenset({"app_mentions:read"}),
+    "channel_archive": frozenset({"channels:read"}),
+    "channel_created": frozenset({"channels:read"}),
+    "channel_deleted": frozenset({"channels:read"}),
+    "channel_rename": frozenset({"channels:read"}),
+    "channel_shared": frozenset({"channels:read", "groups:read"}),
+    "channel_unarchive": frozenset({"channels:read"}),
+    "group_archive": frozenset({"groups:read"}),
+    "group_rename": frozenset({"groups:read"}),
+    "group_unarchive": frozenset({"groups:read"}),
+    "member_joined_channel": frozenset({"channels:read", "groups:read"}),
+    "member_left_channel": frozenset({"channels:read", "groups:read"}),
+    "message.channels": frozenset({"channels:history"}),
+    "message.groups": frozenset({"groups:history"}),
+    "message.im": frozenset({"im:history"}),
+    "message.mpim": frozenset({"mpim:history"}),
+    "team_join": frozenset({"users:read"}),
+    "user_change": frozenset({"users:read"}),
+}
+
 
 @dataclass(frozen=True)
 class Command:
@@ -82,13 +104,23 @@ class App:
         for command in commands:
             if not command.name.startswith("/"):
                 raise SetupError(f"The slash command {command.name!r} in the manifest must start with a slash.")
+        scopes = frozenset(manifest.get("oauth_config", {}).get("scopes", {}).get("bot", []))
+        events = frozenset(settings.get("event_subscriptions", {}).get("bot_events", []))
+        if (commands or shortcuts) and "commands" not in scopes:
+            raise SetupError("The manifest has slash commands or shortcuts, which need the scope commands.")
+        for event in sorted(events):
+            needed = SCOPES_OF_EVENTS.get(event, frozenset())
+            if needed and not needed & scopes:
+                raise SetupError(
+                    f"The manifest subscribes to {event}, which needs the scope {' or '.join(sorted(needed))}."
+                )
         return cls(
             name=manifest["display_information"]["name"],
             bot_name=features.get("bot_user", {}).get("display_name", manifest["display_information"]["name"]),
-            scopes=frozenset(manifest.get("oauth_config", {}).get("scopes", {}).get("bot", [])),
+            scopes=scopes,
             commands={command.name: command for command in commands},
             shortcuts=shortcuts,
-            events=frozenset(settings.get("event_subscriptions", {}).get("bot_events", [])),
+            events=events,
             home_tab=bool(home.get("home_tab_enabled", False)),
             messages_tab=bool(home.get("messages_tab_enabled", True)),
             interactivity=bool(settings.get("interactivity", {}).get("is_enabled", False)),

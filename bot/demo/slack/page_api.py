@@ -4,7 +4,6 @@ Whoever reaches this can act as anybody, so it answers only to loopback names an
 """
 
 import asyncio
-import json
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -22,6 +21,7 @@ from .errors import SlackError
 from .inputs import state_values
 from .interactions import Impossible, Interactions
 from .pretend import PretendSlack
+from .reading_json import read_json
 from .replies import SLACKBOT
 from .views import View
 from .wire import message_json
@@ -160,7 +160,7 @@ class PageApi:
         if not _is_ours(request) or request.headers.get("content-type") != "application/json":
             return _refused()
         try:
-            asked = json.loads(await request.body())
+            asked = read_json(await request.body())
             return JSONResponse({"ok": True, "answer": await self._do(asked)})
         except Impossible as error:
             return JSONResponse({"ok": False, "error": str(error)})

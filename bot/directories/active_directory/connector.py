@@ -1,6 +1,7 @@
 """The Active Directory connector: the Directory port over LDAPS."""
 
 import dataclasses
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -16,10 +17,15 @@ from bot.directories.active_directory.sessions import Sessions
 from bot.directories.active_directory.settings import ActiveDirectorySettings
 from bot.directories.active_directory.standing import is_privileged, standing
 from bot.directories.base import Changes, Finding, Proof, SeenAccount, Standing
-from bot.errors import BadInput, OutsideError
+from bot.errors import BadInput, OutsideError, Unreachable
 
 _LISTING = 30.0
 """Seconds to wait for each page of a listing: a large domain thinks longer, and nothing is written meanwhile."""
+
+SEND_WITHIN = 15.0
+"""Seconds from being asked to write until the request leaves, at most: the caller made sure that it may be written just
+before, and a process that was frozen meanwhile must not write what is no longer true. Shorter than what is left of a
+lease then (two thirds of it)."""
 
 
 class ActiveDirectory:
@@ -86,7 +92,13 @@ class ActiveDirectory:
 
     def _write(self, account: str, attribute: str, value: bytes) -> str:
         """One replaced value; returns the server that took it. From here on nothing fails over."""
+        asked = time.monotonic()
         session = self._sessions.writer()
+        if time.monotonic() - asked > SEND_WITHIN:
+            raise Unreachable(
+                f"Connecting to {session.name} took so long that another worker may have taken over. Nothing was sent.",
+                cause="too-late",
+            )
         try:
             result = session.wire.replace(by_guid(account), attribute, value)
         except BaseException:

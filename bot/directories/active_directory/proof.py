@@ -187,13 +187,13 @@ def _moved_to_ours(
     """The set-time moved: is it because of this password?"""
     nothing = _tells_nothing(state)
     if nothing:
-        return _proof(Verdict.TAKEN, state, f"Judged by the time it was set: {nothing}.", by_set_time=True)
+        return _by_set_time(state, times_set_before, f"Judged by the time it was set: {nothing}.", tried=False)
     too_risky = _too_risky(state, unproven)
     if too_risky:
         return too_risky
     outcome = sessions.try_password(state.server, state.dn, secret)
     if outcome in PROVES:
-        if _set_again(state, times_set_before):
+        if _set_again(state, times_set_before) and _in_grace(state):
             return _proof(
                 Verdict.CHANGED,
                 state,
@@ -205,7 +205,7 @@ def _moved_to_ours(
     if outcome not in DISPROVES:
         why = diagnostics.why_unclear(outcome)
         reason = f"Judged by the time it was set: the sign-in told nothing, {why}."
-        return _proof(Verdict.TAKEN, state, reason, by_set_time=True, tried=True)
+        return _by_set_time(state, times_set_before, reason, tried=True)
     after = sessions.ask(lambda session: state_of(session, account), state.server)
     if (after.dn, after.set_at) != (state.dn, state.set_at):
         reason = f"{state.username} was changed while we looked."
@@ -218,10 +218,26 @@ def _moved_to_ours(
     )
 
 
+def _by_set_time(state: State, times_set_before: int | None, reason: str, *, tried: bool) -> Proof:
+    """No sign-in told anything: the set-time alone says that it was set, the count whether only once."""
+    if not _set_again(state, times_set_before):
+        return _proof(Verdict.TAKEN, state, reason, by_set_time=True, tried=tried)
+    return _proof(
+        Verdict.CHANGED,
+        state,
+        f"The password of {state.username} was set more than once since, and no sign-in can tell which one holds.",
+        by_set_time=True,
+        tried=tried,
+    )
+
+
 def _set_again(state: State, before: int | None) -> bool:
-    """Whether a sign-in may have succeeded only by grace: set more than once, and the last time within the grace."""
-    if before is None or state.times_set is None or state.times_set <= before + 1:
-        return False
+    """Whether it was set more than once since."""
+    return before is not None and state.times_set is not None and state.times_set > before + 1
+
+
+def _in_grace(state: State) -> bool:
+    """Whether the password before the present one may still sign in."""
     return state.set_at is None or state.now < state.set_at + GRACE
 
 

@@ -1,7 +1,7 @@
 """The first schema"""
 
 import sqlalchemy as sa
-import sqlmodel
+import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = '0001'
@@ -215,6 +215,7 @@ def upgrade() -> None:
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('created_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('proved_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('unsure', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['organization_id', 'record_id'], ['records.organization_id', 'records.id'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('uid')

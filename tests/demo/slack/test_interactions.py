@@ -166,6 +166,21 @@ def test_a_press_the_app_does_not_answer_is_marked_beside_the_message(office: Of
     assert office.bob.sees("Pick something", in_="#general").warning is None
 
 
+def test_an_app_without_interactivity_or_messages_tab_is_not_reached(office: Office) -> None:
+    app = office.world.running.app
+    office.alice.types("/robot card", in_="#general")
+    shown = office.alice.sees("Pick something", in_="#general")
+    app.interactivity = False
+    shown.press("Approve")
+    assert "not configured" in shown.warns()
+    assert office.robot.acted == []
+    app.messages_tab = False
+    with pytest.raises(CouldNot, match="no Messages tab"):
+        office.alice.types("hello", in_="@robot")
+    with pytest.raises(SlackApiError, match="messages_tab_disabled"):
+        office.world.client.chat_postMessage(channel=office.alice.id, text="hello")
+
+
 def test_somebody_elses_ephemeral_cannot_be_used(office: Office) -> None:
     office.world.client.chat_postEphemeral(channel=office.world.general, user=office.alice.id, text="x", blocks=card())
     mine = office.alice.sees("Pick something", in_="#general")

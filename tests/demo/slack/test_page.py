@@ -346,6 +346,18 @@ def test_ten_thousand_messages_do_not_slow_the_channel_down(desk: Desk) -> None:
     expect(desk.page.get_by_role("article")).to_have_count(100)
 
 
+def test_a_permalink_leads_to_its_message_however_far_back(desk: Desk) -> None:
+    client, general = desk.world.client, desk.world.general
+    root = client.chat_postMessage(channel=general, text="the root")["ts"]
+    reply = client.chat_postMessage(channel=general, text="the reply", thread_ts=root)["ts"]
+    for number in range(60):
+        client.chat_postMessage(channel=general, text=f"later {number}")
+    desk.page.goto(client.chat_getPermalink(channel=general, message_ts=root)["permalink"])
+    expect(desk.message("the root")).to_be_in_viewport()
+    desk.page.goto(client.chat_getPermalink(channel=general, message_ts=reply)["permalink"])
+    expect(desk.page.get_by_role("region", name="Thread", exact=True)).to_contain_text("the reply")
+
+
 def test_hostile_text_stays_text(desk: Desk) -> None:
     hostile = "<script>alert(1)</script> <javascript:alert(1)|click> &lt;img src=x onerror=alert(1)&gt; *_~nested~_*"
     desk.world.client.chat_postMessage(channel=desk.world.general, text=hostile)

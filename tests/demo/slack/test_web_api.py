@@ -12,7 +12,7 @@ from bot.demo.slack.errors import SetupError
 from bot.demo.slack.manifest import App
 from bot.demo.slack.server import RunningSlack
 
-from .conftest import Refused, World, manifest, populate
+from .conftest import SCOPES, Refused, World, manifest, populate, small_manifest
 
 
 def post(world: World, path: str, body: bytes, content_type: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_an_app_token_without_its_scope_does_not_open_socket_mode(world: World) 
 
 
 def test_a_method_outside_the_manifests_scopes_is_refused_with_what_is_needed() -> None:
-    with RunningSlack(manifest(scopes=["chat:write"])) as running:
+    with RunningSlack(small_manifest("chat:write")) as running:
         world = populate(running)
         calls: list[Callable[[], object]] = [
             lambda: world.client.users_list(),
@@ -79,7 +79,7 @@ def test_a_method_outside_the_manifests_scopes_is_refused_with_what_is_needed() 
 
 def test_the_email_is_only_for_those_with_its_scope(world: World) -> None:
     assert world.client.users_info(user=world.alice)["user"]["profile"]["email"] == "alice@example.test"
-    with RunningSlack(manifest(scopes=["users:read"])) as running:
+    with RunningSlack(small_manifest("users:read")) as running:
         other = populate(running)
         assert "email" not in other.client.users_info(user=other.alice)["user"]["profile"]
 
@@ -91,6 +91,8 @@ def test_the_email_is_only_for_those_with_its_scope(world: World) -> None:
     ("body", "content_type", "expected"),
     [
         (b"{not json", "application/json", "invalid_json"),
+        (b"[" * 100_000, "application/json", "invalid_json"),
+        (b'{"text": NaN}', "application/json", "invalid_json"),
         (b"[1]", "application/json", "json_not_object"),
         (b"x", "", "missing_post_type"),
         (b"x", "text/plain", "invalid_post_type"),
@@ -144,6 +146,7 @@ def test_blocks_with_the_same_id_are_refused(world: World, refused: Refused) -> 
         ({"text": "x", "metadata": {"event_type": "a", "event_payload": {"b": "x" * 9_000}}}, "metadata_too_large"),
         ({"text": "x", "attachments": [{}] * 101}, "too_many_attachments"),
         ({"text": "x", "attachments": "[nonsense"}, "invalid_attachments"),
+        ({"text": "x", "attachments": [{"text": 7}]}, "invalid_attachments"),
         ({"text": "x", "channel": "C404"}, "channel_not_found"),
         ({"text": "x", "channel": "#nowhere"}, "channel_not_found"),
         ({"text": "x", "channel": "#random"}, "not_in_channel"),
@@ -402,6 +405,11 @@ def test_a_manifest_that_contradicts_itself_is_explained() -> None:
     twice["features"]["slash_commands"].append({"command": "/robot"})
     with pytest.raises(SetupError, match=r"'/robot' twice"):
         App.from_manifest(twice)
+    for scope, words in (("commands", "need the scope commands"), ("im:history", "message.im, which needs")):
+        lacking = manifest()
+        lacking["oauth_config"]["scopes"]["bot"] = [one for one in SCOPES if one != scope]
+        with pytest.raises(SetupError, match=words):
+            App.from_manifest(lacking)
     with pytest.raises(SetupError, match="published form"):
         App.from_manifest({"features": []})
     with pytest.raises(SetupError, match="must start with a slash"):

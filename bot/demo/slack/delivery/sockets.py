@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -117,12 +118,16 @@ class Sockets:
         await self._clock.sleep(GRACE_SECONDS)
         for connection in leaving:
             if connection in self._connections:
-                await connection.socket.close(1001)
+                await self._close(connection, 1001)
 
     async def drop(self) -> None:
         """Cut every connection without a word of warning."""
         for connection in list(self._connections):
-            await connection.socket.close(1011)
+            await self._close(connection, 1011)
+
+    async def _close(self, connection: Connection, code: int) -> None:
+        with suppress(RuntimeError):  # the other end was faster
+            await connection.socket.close(code)
 
     def _hello(self) -> dict[str, Any]:
         return {

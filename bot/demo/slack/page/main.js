@@ -87,6 +87,8 @@ function drawSide() {
   const newDm = noDmYet.map((one) => h("li", {}, h("button", { type: "button", class: "side-line faint", "data-key": `dm-${one.id}`,
     onclick: () => attempt(act(facts.me, { do: "direct", person: one.id }).then(async (id) => { await loadFacts(); go({ kind: "channel", id }); })) },
     avatar(one, true), h("span", { class: "side-name" }, one.real_name))));
+  const unread = facts.channels.reduce((sum, one) => sum + one.unread, 0);
+  document.title = `${unread ? `(${unread}) ` : ""}${facts.team.name} – Pretend Slack`;
   $("side").replaceChildren(
     ...group("Channels", mine.filter((one) => ["public", "private"].includes(one.kind)).map((one) => line(one, hash(one)))),
     ...group("Not joined", rest.map((one) => line(one, hash(one)))),
@@ -101,7 +103,7 @@ async function go(where) {
   place = where;
   shown = { list: null, messages: [], more: false, oldest: null };
   if (thread && (where.kind !== "channel" || thread.channel !== where.id)) closeAside();
-  history.replaceState(null, "", where.kind === "channel" ? `#${where.id}` : `#app-${where.tab}`);
+  history.replaceState(null, "", where.kind === "channel" ? `/#${where.id}` : `/#app-${where.tab}`);
   drawSide();
   if (where.kind === "app") await openApp(where.tab);
   else await openChannel(where.id);
@@ -195,6 +197,17 @@ async function loadEarlier(id) {
   scroller.scrollTop += scroller.scrollHeight - height;
 }
 
+/** What a permalink leads to: the message, however far back, and its thread. */
+async function showMessage(ts, threadTs) {
+  const root = threadTs ?? ts;
+  while (shown.more && !shown.messages.some((one) => one.ts <= root)) await loadEarlier(shown.id);
+  shown.atEnd = false;
+  const row = shown.list.list.querySelector(`[data-ts="${CSS.escape(root)}"]`);
+  row?.classList.add("linked");
+  row?.scrollIntoView({ block: "center" });
+  if (threadTs) await openThread(shown.id, threadTs);
+}
+
 // Beside it: a thread or the inspector
 
 function closeAside() {
@@ -264,18 +277,35 @@ async function drawViews() {
 
 // Staying current
 
-let refreshing = Promise.resolve();
+let waiting = null; // changes that have not been shown yet, "all" meaning everything
+let refreshing = false;
 
-function onChanges(changes) {
-  const what = (name) => changes === null || changes.some((one) => one.what === name);
-  const here = (id) => changes === null || changes.some((one) => one.what === "messages" && one.channel === id);
-  refreshing = refreshing.then(async () => {
-    if (what("people") || what("channels") || what("messages")) await loadFacts();
-    if (shown.id && here(shown.id)) await refreshMessages();
-    if (thread && here(thread.channel)) await refreshThread();
-    if (what("views") || what("home")) await drawViews();
-    if (inspector && what("traffic")) await inspector.refresh();
-  }).catch((error) => say(`Could not refresh: ${error.message}`));
+async function onChanges(changes) {
+  if (changes === null || waiting === "all") waiting = "all";
+  else waiting = [...(waiting ?? []), ...changes];
+  if (refreshing) return; // whoever is at it looks again
+  refreshing = true;
+  try {
+    while (waiting) {
+      const now = waiting;
+      waiting = null;
+      await refresh(now);
+    }
+  } catch (error) {
+    say(`Could not refresh: ${error.message}`);
+  } finally {
+    refreshing = false;
+  }
+}
+
+async function refresh(changes) {
+  const what = (name) => changes === "all" || changes.some((one) => one.what === name);
+  const here = (id) => changes === "all" || changes.some((one) => one.what === "messages" && one.channel === id);
+  if (what("people") || what("channels") || what("messages")) await loadFacts();
+  if (shown.id && here(shown.id)) await refreshMessages();
+  if (thread && here(thread.channel)) await refreshThread();
+  if (what("views") || what("home")) await drawViews();
+  if (inspector && what("traffic")) await inspector.refresh();
 }
 
 async function become(id) {
@@ -284,10 +314,13 @@ async function become(id) {
   closeAside();
   await loadFacts();
   sessionStorage.setItem("me", facts.me);
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  const linked = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(location.pathname);
+  const linkedThread = new URLSearchParams(location.search).get("thread_ts");
+  const wanted = linked?.[1] ?? decodeURIComponent(location.hash.slice(1));
   const visible = facts.channels.find((one) => one.id === (place.id ?? wanted)) ?? facts.channels.find((one) => one.mine) ?? facts.channels[0];
   if (place.kind === "app" || (!place.id && wanted.startsWith("app-"))) await go({ kind: "app", tab: place.tab ?? wanted.slice(4) });
   else if (visible) await go({ kind: "channel", id: visible.id });
+  if (linked && visible?.id === linked[1]) await showMessage(`${linked[2]}.${linked[3]}`, linkedThread);
   stopLive = live(facts.me, onChanges, (connected) => document.body.classList.toggle("offline", !connected));
 }
 

@@ -1,6 +1,7 @@
 """Blocks, one by one (docs.slack.dev/reference/block-kit/blocks). What may stand where is in `surfaces`."""
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
@@ -62,7 +63,11 @@ _card_text = {
 
 
 def _finite(value: object, at: str) -> Iterator[Offence]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (isinstance(value, float) and not isfinite(value))
+    ):
         yield Offence(at, "invalid_type", "must provide a number")
 
 

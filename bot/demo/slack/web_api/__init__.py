@@ -1,6 +1,5 @@
 """The Web API: which methods there are, who may call them, and how a request becomes a call."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import SlackError
+from ..reading_json import read_json
 from . import chat, conversations, people, views
 from .call import Call
 
@@ -136,7 +136,7 @@ async def read_arguments(request: Request) -> tuple[dict[str, Any], bool]:
         raise SlackError("missing_post_type")
     if kind == "application/json":
         try:
-            given = json.loads(body)
+            given = read_json(body)
         except ValueError:
             raise SlackError("invalid_json") from None
         if not isinstance(given, dict):

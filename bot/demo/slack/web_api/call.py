@@ -1,13 +1,14 @@
 """One call of the Web API: its arguments, read strictly, and who is calling."""
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from re import ASCII, fullmatch
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import SlackError
 from ..manifest import App
+from ..reading_json import read_json
 from ..workspace import Channel, Workspace
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Call:
         if not isinstance(value, str) or value == "":
             return None if value == "" else value
         try:
-            return json.loads(value)
+            return read_json(value)
         except ValueError:
             raise SlackError(when_unreadable) from None
 
@@ -106,7 +107,7 @@ class Call:
         raw = self.optional("limit")
         if raw is None:
             return default
-        if not raw.lstrip("-").isdigit() or not 0 <= int(raw) <= PAGE_MOST:
+        if not fullmatch(r"\d{1,9}", raw, ASCII) or int(raw) > PAGE_MOST:
             raise SlackError("invalid_limit")
         return int(raw) or default
 

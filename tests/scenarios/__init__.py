@@ -1,0 +1,1 @@
+"""Whole stories in which several things go wrong at once."""

@@ -6,7 +6,7 @@ from blocks import ids, parts
 from blocks.drawn import Drawn
 from blocks.parts import Block, Element, count, escape
 from blocks.previews import HONEST
-from blocks.records import MARKS, named
+from blocks.records import MARKS, OPEN_RECORD, named
 from bot.rotation.progress import Cause, Mend, Progress
 from storage.models import RequestState
 
@@ -44,16 +44,33 @@ def result(now_: Progress) -> Drawn:
     head = headline(now_)
     where = escape(now_.organization.name, 100)
     blocks: list[Block] = [parts.header(head), parts.section("\n".join([f"In *{where}*. {_counts(now_)}"]))]
-    if now_.names:
-        many = now_.successful
-        blocks.append(parts.section(f"New passwords: {named(now_.names, many)}"))
-        if many <= len(now_.names) and many == 1:
-            blocks.append(parts.context("Read it in the vault, or have it shown once on Rekey's own page."))
+    blocks += _rotated(now_)
     blocks += _causes(now_)
     blocks += _buttons(now_)
     if now_.successful:
         blocks.append(parts.context(HONEST))
     return Drawn(f"{head} in {where}: {_in_short(now_)}", blocks)
+
+
+def _rotated(now_: Progress) -> list[Block]:
+    """Who has a new password, and the ways to it."""
+    if now_.successful == 1 and now_.rotated:
+        [record] = now_.rotated
+        show = parts.button("Show password once", ids.word("show"), ids.value(now_.organization.id), style="primary")
+        return [
+            parts.section(
+                f"*{escape(record.name, 150)}* has a new password. Read it in the vault, or have it shown once on "
+                "Rekey's own page.",
+                parts.button("Open the record", OPEN_RECORD, ids.value(record.id)),
+            ),
+            parts.actions(show, block_id=f"{ids.word('show')} {record.id}"),
+        ]
+    rows = [
+        parts.section(f"*{escape(record.name, 150)}*", parts.button("Open", OPEN_RECORD, ids.value(record.id)))
+        for record in now_.rotated
+    ]
+    more = now_.successful - len(rows)
+    return [*rows, parts.context(f"and {more:,} more with a new password")] if rows and more > 0 else rows
 
 
 def headline(now_: Progress) -> str:
@@ -78,7 +95,8 @@ def _story(now_: Progress) -> list[str]:
     request = now_.request
     by = parts.person(request.requested_by)
     at = parts.moment(request.confirmed_at or request.created_at)
-    names = named(now_.names or now_.left, now_.total) if now_.names or now_.left else ""
+    shown = [record.name for record in now_.rotated] or now_.left
+    names = named(shown, now_.total) if shown else ""
     what = names if request.by_name and names else "Everything that “all” means here" if not request.by_name else ""
     lines = [f"{what}{', asked' if what else 'Asked'} for by {by}, {at}."]
     if request.changed_by and request.changed_by != request.requested_by:
@@ -193,5 +211,5 @@ def _buttons(now_: Progress) -> list[Block]:
             )
         )
     if now_.successful:
-        buttons.append(parts.button("Open the records", ids.word("status"), ids.value(now_.organization.id)))
+        buttons.append(parts.button("All records", ids.word("status"), ids.value(now_.organization.id)))
     return [parts.actions(*buttons)] if buttons else []

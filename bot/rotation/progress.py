@@ -69,7 +69,7 @@ class Progress:
     """A password was staged, and not every directory was proved to take it yet."""
     planned: int = 0
     """Nothing was begun: may still be cancelled."""
-    names: tuple[str, ...] = ()
+    rotated: tuple[Record, ...] = ()
     """The first few records that hold a new password now."""
     left: tuple[str, ...] = ()
     """The first few that are not done."""
@@ -120,7 +120,7 @@ def progress(session: Session, request: Request) -> Progress:
         cancelled=many(RotationState.CANCELLED),
         begun=many(RotationState.ROTATING, RotationState.PUTTING_BACK) + many(RotationState.PLANNED, begun=True),
         planned=many(RotationState.PLANNED, begun=False),
-        names=_names(successful_records(session, request.id, SHOWN_NAMES)),
+        rotated=tuple(successful_records(session, request.id, SHOWN_NAMES)),
         left=_names([record for record, _begun in left_records(session, request.id, SHOWN_NAMES)]),
         causes=tuple(_cause(session, request, each) for each in causes[:SHOWN_CAUSES]),
         more_causes=max(0, len(causes) - SHOWN_CAUSES),

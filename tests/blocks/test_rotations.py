@@ -129,7 +129,8 @@ def standings(name: str) -> Iterator[Progress]:
         for failed in (0, many):
             yield Progress(
                 request, organization(name, stopped=True), total=many, successful=many - failed, failed=failed,
-                stuck=failed // 2, begun=many // 3, planned=many // 4, cancelled=many // 5, names=shown, left=shown,
+                stuck=failed // 2, begun=many // 3, planned=many // 4, cancelled=many // 5,
+                rotated=tuple(record(number, name) for number in range(len(shown))), left=shown,
                 causes=causes if failed else (), more_causes=failed, waits=(name * 9,) * 5, expires_at=AT,
             )  # fmt: skip
 
@@ -163,7 +164,7 @@ def test_each_cause_has_exactly_one_button_and_it_mends_that_cause() -> None:
 
 def test_what_was_rotated_is_said_with_honest_words() -> None:
     request = Request(id=7, organization_id=1, requested_by="U0ALICE", by_name=True, plan="", state="ended")
-    done = Progress(request, organization(), total=1, successful=1, names=("Ann",))
+    done = Progress(request, organization(), total=1, successful=1, rotated=(record(1, "Ann"),))
     nothing = Progress(request, organization(), total=1, cancelled=1)
 
     assert "60 minutes" in str(rotations.card(done).blocks)

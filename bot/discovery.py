@@ -281,7 +281,6 @@ def _count_suggested(session: Session, connection: Connection) -> int:
 
 
 def _tell(session: Session, trail: Trail, connection: Connection, result: SyncResult, *, complete: bool) -> None:
-    touch(session, MATCH_REVIEW, connection.organization_id)
     trail.append(
         session,
         event="directory.synced",

@@ -25,6 +25,7 @@ from storage.connections import get_connection
 from storage.database import Database
 from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_failure, note_success, release, renew
 from storage.models import Connection, Organization, Task, TaskKind, TaskState, now
+from storage.notices import MATCH_REVIEW, touch
 from storage.revisions import Safe
 from storage.tasks import due_tasks
 
@@ -109,6 +110,7 @@ class Lanes:
             lane = hold(session, connection_id, token)
             failures = note_failure(session, lane, type(error).__name__, reason)
             lane.backoff_until = now() + min(timedelta(seconds=2.0 ** min(failures, 20)), self.longest_pause)
+            touch(session, MATCH_REVIEW, get_connection(session, connection_id).organization_id)
 
     def _worker(self, connection: Connection, token: int, pool: ThreadPoolExecutor) -> Worker:
         return Worker(
@@ -213,6 +215,7 @@ def _sync(worker: Worker, directory: Directory, task: Task) -> None:
         lane = hold(session, worker.connection_id, worker.token)
         kept = session.get_one(Task, task.id)
         kept.ended_at = now()
+        touch(session, MATCH_REVIEW, kept.organization_id)
         if refusal is None and result is not None:
             kept.state, kept.result = TaskState.DONE, asdict(result)
             note_success(session, lane)

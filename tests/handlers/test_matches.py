@@ -1,9 +1,13 @@
 """Matching in Slack, as people do it: the card in the channel, the windows it opens, and two people at once."""
 
+import json
+
 from sqlmodel import select
 
 from bot.demo.practice_directory import PracticeDirectory
+from bot.demo.practice_faults import Fault
 from bot.demo.slack.driver import Card, Member
+from bot.demo.slack.traffic import Exchange
 from bot.demo.slack.workspace import Message
 from bot.discovery import sync
 from storage.connections import connections_of
@@ -288,3 +292,56 @@ def test_elsewhere_the_window_opens_for_the_organization_that_was_named(office: 
     with office.services.database.reading() as session:
         assert session.exec(select(Notice)).all() == []
         assert session.exec(select(Match)).all()
+
+
+def test_a_directory_that_is_away_or_refuses_says_so_on_the_card_until_it_is_back(office: Office) -> None:
+    domain = office.domains["acme-ad"]
+    with office.at_work():
+        card = review(office, office.tina)
+        domain.fails("any", with_=Fault.UNREACHABLE, times=None)
+        office.tina.types("/rotate sync", in_="#acme")
+        card.says("⚠️ acme-ad, last read")
+        domain.heals()
+        card.says("acme-ad: last read")
+        domain.fails("any", with_=Fault.SIGN_IN_REFUSED, times=None)
+        office.tina.types("/rotate sync", in_="#acme")
+        card.says("⚠️ acme-ad, last read")
+
+
+def test_windows_open_at_once_and_fill_in(office: Office) -> None:
+    with office.at_work():
+        card = review(office, office.alice)
+        card.press("All matches…")
+        office.alice.modal("Matches").says("alice.obrien").press("Ignore rules… (0)")
+        office.alice.modal("Ignore rules").says("There is none yet.").close(everything=True)
+        card.press("Choose a record for ACME\\maria.rossi")
+        office.alice.modal("Choose a record").says("Type part of its name")
+    opened = [each.sent for name in ("views.open", "views.push") for each in traffic(office, name)]
+    assert len(opened) == 3
+    assert all("One moment …" in json.dumps(each, ensure_ascii=False) for each in opened)
+
+
+def traffic(office: Office, name: str) -> list[Exchange]:
+    return office.running.call(lambda: list(office.running.slack.traffic.named(name)))
+
+
+def test_a_click_that_comes_too_late_to_open_anything_says_so_and_changes_nothing(office: Office) -> None:
+    with office.at_work():
+        card = review(office, office.alice)
+        card.press("All matches…")
+        window = office.alice.modal("Matches").says("alice.obrien")
+        window.close()
+        late = office.last("block_actions")
+        office.running.slack.clock.advance(10)
+        office.deliver(late)
+        office.alice.sees("That took longer than Slack waits. Nothing was changed; press it again.", in_="#acme")
+
+
+def test_what_is_decided_while_slack_is_away_shows_on_the_card_when_it_is_back(office: Office) -> None:
+    with office.at_work():
+        card = review(office, office.alice)
+        office.running.wait_for(office.running.slack.go_away())
+        office.approve("alice.obrien")
+        office.running.call(office.running.slack.come_back)
+        card.says("✅ 1 matched")
+    assert len([each for each in messages(office).values() if each.blocks]) == 1

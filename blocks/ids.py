@@ -22,7 +22,7 @@ OPENING: set[str] = {HOME_PAGE, HOME_LOOK}
 """Actions that only open or redraw something. They alone count from an answer that nobody but its reader sees, which
 is not kept; everything else counts only from a card that is, from Home, or from a modal."""
 
-_VALUE = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?")
+_VALUE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 
 
 def word(name: str) -> str:

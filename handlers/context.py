@@ -108,7 +108,8 @@ class Asked:
     def chosen(self) -> str | None:
         """The value of the button that was pressed, or of the option that was chosen."""
         option = self.action.get("selected_option") or {}
-        return self.action.get("value") or option.get("value")
+        value = self.action.get("value") or option.get("value")
+        return str(value) if value is not None else None
 
     def here(self, organization_id: int) -> None:
         """`Refusal` unless a row of this organization may be spoken of here: in an organization's channel, card or

@@ -58,6 +58,7 @@ class Scheduler:
                 "lanes": ThreadPoolExecutor(pool_size),
                 "clock": ThreadPoolExecutor(1),
                 "notices": ThreadPoolExecutor(1),
+                "chores": ThreadPoolExecutor(1),
             },
             job_defaults={"coalesce": True, "misfire_grace_time": None},
         )
@@ -79,7 +80,7 @@ class Scheduler:
                 args=[chores],
                 seconds=_CHORES_SECONDS,
                 start_date=_ANCHOR,
-                executor="clock",
+                executor="chores",
             )
 
     def __enter__(self) -> Self:

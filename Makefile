@@ -34,7 +34,11 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
 	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
 
-.PHONY: help demo test check bench crash pictures docs lock
+docs: $(READY) ## draw the tree in docs/architecture.md from the modules' docstrings
+	@$(BIN)/python docs/tree.py
+
+pictures: $(READY) $(PACKAGES) ## the README's pictures, taken while a newcomer's story is played in Chromium
+	@REKEY_PICTURES=docs/pictures $(BIN)/pytest --quiet tests/browser
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml, with the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --extra postgres --group dev --universal --upgrade --generate-hashes \

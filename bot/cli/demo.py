@@ -1,11 +1,51 @@
-"""`rekey demo`: a guided tour on a practice company; touches nothing of yours."""
+"""`rekey demo`: the whole bot on a pretend Slack in the browser, or a guided tour in the terminal; nothing of yours."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import pyotp
+import typer
+
+from bot.errors import BadInput
 
 
-def demo() -> None:
-    """Take a guided tour of Rekey.
+class Domain(StrEnum):
+    """Who plays the head office's domain controller."""
 
-    On a practice company, in the terminal. Nothing of yours is touched.
+    PRACTICE = "practice"
+    SAMBA = "samba"
+
+
+def demo(
+    tour: Annotated[bool, typer.Option("--tour", help="Take the guided tour in the terminal instead.")] = False,
+    ad: Annotated[
+        Domain, typer.Option("--ad", help="Whether the head office has a practice domain or a real one (Samba, root).")
+    ] = Domain.PRACTICE,
+    code: Annotated[
+        str | None,
+        typer.Option("--code", help="Show what an authenticator app with this key shows now.", metavar="KEY"),
+    ] = None,
+) -> None:
+    """Open the whole bot in a browser, on a pretend Slack.
+
+    Two made-up customers, practice directories, the real Rekey. No Slack, no server; nothing of yours is touched, and
+    Ctrl-C leaves nothing behind.
     """
-    from bot.demo import tour  # only here: the pretend world is no part of any other command
+    if code is not None:
+        print(_code(code))
+        return
+    if tour:
+        from bot.demo import tour as terminal  # only here: the pretend world is no part of any other command
 
-    tour.run()
+        terminal.run()
+        return
+    from bot.demo import opening
+
+    opening.run(samba=ad is Domain.SAMBA)
+
+
+def _code(key: str) -> str:
+    try:
+        return pyotp.TOTP(key.replace(" ", "").upper()).now()
+    except ValueError:
+        raise BadInput("That is not the key of an authenticator app: letters and the digits 2 to 7.") from None

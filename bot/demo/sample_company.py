@@ -127,10 +127,11 @@ def sample_company() -> SampleCompany:
         "krbtgt", unknown(), guard="It is the domain's Kerberos key account: resetting it is a procedure of its own."
     )
     head_office.locks("priya.patel")
-    return SampleCompany(head_office, branch, _csv(rows))
+    return SampleCompany(head_office, branch, records_file(rows))
 
 
-def _csv(rows: list[tuple[str, str, str, str, str]]) -> str:
+def records_file(rows: list[tuple[str, str, str, str, str]]) -> str:
+    """A vault's entries (name, username, password, URL, notes) as the CSV file they would be exported to."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("name", "username", "password", "url", "notes"))

@@ -1,0 +1,279 @@
+"""`rekey demo`: the whole bot in a browser: a pretend Slack, two customers with practice directories, the real Rekey.
+
+Everything between the two pretend ends is the real thing: the bot listens in Socket Mode, keeps its rows in SQLite,
+seals passwords into the embedded vault, and asks for a code of an authenticator app before it shows one. It lives in a
+folder of its own, listens on loopback only, and leaves nothing behind.
+"""
+
+import json
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from bot import app
+from bot.demo.large_company import large_company
+from bot.demo.practice_directory import PracticeDirectory
+from bot.demo.practice_domain import PracticeDomain
+from bot.demo.practice_faults import Slow
+from bot.demo.sample_company import sample_company
+from bot.demo.slack.server import HOST, RunningSlack
+from bot.errors import RekeyError
+from bot.keys import keys_init
+from bot.permissions import cli_operator
+from bot.scheduler import Scheduler
+from bot.services import Services
+from bot.settings import Settings
+from bot.step_up import new_code
+from bot.vaults.csv_file import read_csv
+from bot.vaults.embedded import import_records
+from bot.web import Web, site
+from bot.world_file import plan as plans
+from bot.world_file.reading import read_world
+from storage.connections import connections_of
+from storage.models import Connection, Organization, Task, TaskState
+from storage.tasks import request_sync
+
+SLACK_PORT, PAGES_PORT = 3900, 3901
+"""Where the pages are unless somebody else is there already."""
+
+_SECRET = "connector"  # noqa: S105 - a file's name
+_RESET = timedelta(milliseconds=30)
+"""What a reset takes, as on a real domain controller: so that there is something to watch."""
+
+_WORLD_FILE = """\
+rule: {{length: 20, uppercase: true, lowercase: true, number: true, symbol: true}}
+organizations:
+  - name: Bright Smile Dental
+    channel: {bright}
+    timezone: Europe/London
+    technicians: [{tina}]
+    viewers: [{vic}]
+    bulk: [person, shared]
+    tiers: {{shared: [frontdesk], break-glass: [emergency]}}
+    directories:
+      - {head_office}
+      - {{name: branch, kind: practice}}
+    vault: {{name: bright-vault, kind: embedded}}
+  - name: Harbor Foods
+    channel: {harbor}
+    timezone: Europe/Berlin
+    technicians: [{tina}]
+    bulk: [person, shared]
+    tiers: {{shared: [orders, loading-dock]}}
+    directories:
+      - {{name: harbor, kind: practice}}
+    vault: {{name: harbor-vault, kind: embedded}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """One of the people of the pretend Slack, and what they may do."""
+
+    name: str
+    real_name: str
+    role: str
+    timezone: str = "Europe/London"
+    guest: bool = False
+
+
+PEOPLE = (
+    Somebody("alice", "Alice Morgan", "administrator"),
+    Somebody("bob", "Bob Keller", "administrator", timezone="Europe/Berlin"),
+    Somebody("tina", "Tina Brooks", "technician"),
+    Somebody("vic", "Vic Tan", "viewer of Bright Smile Dental"),
+    Somebody("sid", "Sid Novak", "nobody: no role"),
+    Somebody("gus", "Gus Field", "a guest", guest=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RealDirectory:
+    """A real domain controller for the head office instead of the practice one: what a world file says of it."""
+
+    entry: Mapping[str, object]
+    """The entry's keys but its name and `bind_password`."""
+    password: SecretStr = field(repr=False)
+
+
+class LiveDemo:
+    """The demo while it is open; a context manager. Where a port is taken, any free one is used instead."""
+
+    def __init__(self, head_office: RealDirectory | None = None) -> None:
+        self._head_office = head_office
+        self._opened = ExitStack()
+        company, harbor = sample_company(), large_company()
+        self.domains: dict[str, PracticeDomain] = {
+            "head-office": company.head_office,
+            "branch": company.branch,
+            "harbor": harbor.domain,
+        }
+        """The practice domains by the names of their connections."""
+        for domain in self.domains.values():
+            domain.fails("set_password", with_=Slow(_RESET), times=None)
+        self.records = {"Bright Smile Dental": company.records_csv, "Harbor Foods": harbor.records_csv}
+        self.codes: dict[str, SecretStr] = {}
+        """The one-time enrolment code of each administrator and technician, by name."""
+
+    @property
+    def url(self) -> str:
+        """Where the pretend Slack's page is."""
+        return self.slack.url
+
+    @property
+    def pages(self) -> str:
+        """Where Rekey's own pages are."""
+        return self.services.settings.pages_url
+
+    def __enter__(self) -> Self:
+        with self._opened as opened:
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rekey-demo-")))
+            self.slack = opened.enter_context(RunningSlack(_manifest(), port=free_port(SLACK_PORT)))
+            ids = self.slack.call(self._fill_workspace)
+            self.services = self._build(folder, ids)
+            opened.callback(self.services.database.dispose)
+            self._bring_in(folder, ids)
+            opened.enter_context(Web(site(self.services), self.services.settings.http_port))
+            self._reads_directories(opened.enter_context(app.scheduler(self.services)))
+            line = app.line_to_slack(self.services)
+            if line is not None:
+                opened.enter_context(line)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def signs_in(self, directory: str, username: str, password: str) -> bool:
+        """Whether somebody signs in to a practice domain with this, really trying."""
+        return self.domains[directory].signs_in(username, password)
+
+    # ---- setting up ----------------------------------------------------------------------------------------------
+
+    def _fill_workspace(self) -> dict[str, str]:
+        """Everybody and the channels; ids by name. Runs in the pretend Slack's own thread."""
+        workspace, ids = self.slack.slack.workspace, {}
+        workspace.name = "Northwind MSP"
+        for each in PEOPLE:
+            person = workspace.add_person(
+                each.name,
+                each.real_name,
+                email=f"{each.name}@northwind.example",
+                tz=each.timezone,
+                is_guest=each.guest,
+            )
+            ids[each.name] = person.id
+        bot = self.slack.app.bot_user_id
+        everybody = [ids[each.name] for each in PEOPLE if not each.guest]
+        for name, members, topic in (
+            ("bright-smile", [*everybody, ids["gus"], bot], "Bright Smile Dental: two sites, 15 accounts"),
+            ("harbor-foods", [*everybody, bot], "Harbor Foods: 180 employees"),
+            ("general", everybody, "Northwind MSP"),
+        ):
+            ids[f"#{name}"] = workspace.add_channel(name, members, topic=topic).id
+        return ids
+
+    def _build(self, folder: Path, ids: Mapping[str, str]) -> Services:
+        secrets = folder / "secrets"
+        secrets.mkdir(mode=0o700)
+        settings = Settings(
+            _env_prefix="REKEY_DEMO_",  # the demo has nothing to do with whatever is set up here
+            database_url=SecretStr(f"sqlite:///{folder / 'rekey.db'}"),
+            key_file=folder / "rekey.key",
+            escrow_dir=folder / "escrow",
+            secrets_dir=secrets,
+            administrators=(ids["alice"], ids["bob"]),
+            http_port=free_port(PAGES_PORT),
+            backoff_cap_seconds=5,
+            look_again_seconds=0.25,
+            slack_bot_token=SecretStr(self.slack.app.bot_token),
+            slack_app_token=SecretStr(self.slack.app.app_token),
+            slack_signing_secret=SecretStr(self.slack.app.signing_secret),
+            slack_api_url=self.slack.api_url,
+        )
+        keys_init(settings.key_file, settings.escrow_dir)
+        return app.build(settings, {"practice": lambda connection: PracticeDirectory(self.domains[connection.name])})
+
+    def _bring_in(self, folder: Path, ids: Mapping[str, str]) -> None:
+        """`rekey apply`, `rekey records import` and `rekey operators enrol`."""
+        services, file = self.services, folder / "world.yaml"
+        file.write_text(
+            _WORLD_FILE.format(
+                bright=ids["#bright-smile"],
+                harbor=ids["#harbor-foods"],
+                tina=ids["tina"],
+                vic=ids["vic"],
+                head_office=self._entry(services.settings),
+            ),
+            "utf-8",
+        )
+        world = read_world(file, services.settings, services.extra_kinds)
+        shown = plans.preview(services.database, services.safe.keys, world)
+        plans.apply(services.database, services.safe.keys, services.trail, cli_operator(), world, shown)
+        with services.database.writing() as session:
+            for organization, vault in connections_of(session, "vault"):
+                self._import(session, folder, organization, vault)
+            for each in PEOPLE:
+                if each.role in ("administrator", "technician"):
+                    self.codes[each.name], _until = new_code(session, services.trail, cli_operator(), ids[each.name])
+
+    def _entry(self, settings: Settings) -> str:
+        """The head office's directory in the world file."""
+        real = self._head_office
+        if real is None or settings.secrets_dir is None:
+            return "{name: head-office, kind: practice}"
+        secret = settings.secrets_dir / _SECRET
+        secret.touch(mode=0o600)
+        secret.write_text(real.password.get_secret_value(), "utf-8")
+        entry = {"name": "head-office", **real.entry, "bind_password": f"file:{_SECRET}"}
+        return json.dumps(entry)  # which is YAML, too
+
+    def _import(self, session: Session, folder: Path, organization: Organization, vault: Connection) -> None:
+        file = folder / f"{vault.name}.csv"
+        file.write_text(self.records[organization.name], "utf-8", newline="")
+        try:
+            rows = read_csv(file)
+        finally:
+            file.unlink()
+        import_records(session, self.services.safe, organization, vault, rows, cli_operator().key)
+
+    def _reads_directories(self, scheduler: Scheduler) -> None:
+        """`rekey sync`; `RekeyError` when one could not be read."""
+        services = self.services
+        with services.database.writing() as session:
+            asked = [request_sync(session, directory).id for _, directory in connections_of(session, "directory")]
+        scheduler.run_syncs(asked, lambda _waiting: None)
+        with services.database.reading() as session:
+            for task in (session.get_one(Task, task_id) for task_id in asked):
+                if task.state != TaskState.DONE:
+                    raise RekeyError(f"A directory of the demo could not be read: {task.reason}")
+
+
+def free_port(wanted: int) -> int:
+    """This port where nobody listens there, else any that is free right now, on loopback."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise RekeyError(f"No port is free on {HOST}.")
+
+
+def _manifest() -> Any:
+    return yaml.safe_load(files("bot.demo").joinpath("app_manifest.yaml").read_text("utf-8"))

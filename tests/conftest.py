@@ -6,7 +6,7 @@ import pytest
 
 from tests.real.parts import close_run_folder, open_run_folder
 
-pytest_plugins = ["tests.real.fixtures"]
+pytest_plugins = ["tests.real.fixtures", "tests.chromium"]
 
 _run_folder = pytest.StashKey[Path]()
 

@@ -14,7 +14,7 @@ if (token()) {
 function ask(about) {
   at("directory").textContent = about.directory;
   at("organization").textContent = about.organization;
-  at("servers").textContent = about.servers.join(", ");
+  at("servers").textContent = about.servers.join("\n");
   at("signs-in-as").textContent = about.signs_in_as;
   at("credential-part").hidden = !about.needs_credential;
   for (const part of document.querySelectorAll(".signs-in")) part.hidden = !about.needs_credential;

@@ -66,6 +66,7 @@ function hide(reason) {
   for (const part of document.querySelectorAll("#password, #aloud, #others .other")) part.replaceChildren();
   for (const part of document.querySelectorAll("#others .other")) part.remove();
   for (const id of ["record", "username", "organization"]) at(id).textContent = "";
+  at("ended").querySelector("h1").textContent = "The password is hidden";
   ended(`${reason} To see it once more, ask for a new link in Slack.`);
 }
 
@@ -74,7 +75,7 @@ at("read").addEventListener("click", () => {
   const open = at("aloud").hidden;
   at("aloud").hidden = !open;
   at("read").setAttribute("aria-expanded", String(open));
-  at("read").textContent = open ? "Stop reading aloud" : "Read it aloud";
+  at("read").textContent = open ? "Close" : "Read it aloud";
 });
 at("done").addEventListener("click", () => hide("You hid the password: it is gone from this page."));
 addEventListener("pagehide", () => hide("You left this page, so the password is gone from it."));

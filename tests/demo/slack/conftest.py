@@ -1,17 +1,14 @@
 """A pretend Slack per test, with three people, two channels and an app that may do everything."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.demo.slack.server import RunningSlack
-from tests.real.parts import missing
 
 from . import robot
 
@@ -53,7 +50,7 @@ EVENTS = [
 ]
 
 
-def manifest(*, socket_mode: bool = True, scopes: list[str] | None = None) -> dict[str, Any]:
+def manifest(*, socket_mode: bool = True) -> dict[str, Any]:
     """An app manifest of the published form."""
     return {
         "display_information": {"name": "Robot"},
@@ -70,12 +67,22 @@ def manifest(*, socket_mode: bool = True, scopes: list[str] | None = None) -> di
                 {"name": "About this", "type": "message", "callback_id": "about", "description": "Say more"},
             ],
         },
-        "oauth_config": {"scopes": {"bot": SCOPES if scopes is None else scopes}},
+        "oauth_config": {"scopes": {"bot": SCOPES}},
         "settings": {
             "event_subscriptions": {"bot_events": EVENTS},
             "interactivity": {"is_enabled": True},
             "socket_mode_enabled": socket_mode,
         },
+    }
+
+
+def small_manifest(*scopes: str) -> dict[str, Any]:
+    """The manifest of an app that has these scopes and nothing else."""
+    return {
+        "display_information": {"name": "Robot"},
+        "features": {"bot_user": {"display_name": "robot"}},
+        "oauth_config": {"scopes": {"bot": list(scopes)}},
+        "settings": {"socket_mode_enabled": True},
     }
 
 
@@ -124,20 +131,6 @@ def world() -> Iterator[World]:
     """A pretend Slack in Socket Mode with nobody connected yet."""
     with RunningSlack(manifest()) as running:
         yield populate(running)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, headless; the test run fails (CI=true) or skips when there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        missing("there is no Chromium on this machine; install it (Debian: apt-get install chromium)")
-    quiet = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-    quiet += ["--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=quiet)
-        yield browser
-        browser.close()
 
 
 Refused = Callable[..., dict[str, Any]]

@@ -210,7 +210,8 @@ def _chosen(ack: Ack, asked: Asked) -> None:
         touch(session, MATCH_REVIEW, organization.id)
     told = matches.told_of_many(outcomes, "approved")
     if not any(each.done or each.first for each in outcomes):
-        raise WrongFields({match_window.RECORD_FIELD: " ".join(dict.fromkeys(each.reason for each in outcomes))})
+        reasons = " ".join(dict.fromkeys(each.reason for each in outcomes))
+        raise WrongFields({match_window.RECORD_FIELD: parts.clean(reasons, 500)})
     if all(each.done and not each.reason for each in outcomes):
         ack()
     else:

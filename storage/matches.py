@@ -169,6 +169,18 @@ def match_counts(session: Session, organization_id: int) -> dict[MatchState, int
     return counts
 
 
+def ignored_by_unit(session: Session, organization_id: int) -> list[tuple[str, int]]:
+    """How many ignored accounts live directly in each organizational unit."""
+    counted = (
+        sql.select(col(Account.ou), func.count())
+        .join(Match, col(Match.account_id) == col(Account.id))
+        .where(col(Match.organization_id) == organization_id, col(Match.state) == MatchState.IGNORED)
+        .where(col(Account.ou).is_not(None))
+        .group_by(col(Account.ou))
+    )
+    return [(unit, count) for unit, count in session.execute(counted)]
+
+
 def standings(session: Session, organization_id: int) -> list[Standing]:
     """What suggesting needs of all the organization's matches."""
     return [

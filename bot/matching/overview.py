@@ -14,7 +14,7 @@ from sqlmodel import Session
 from bot.matching.suggesting import candidates
 from storage.accounts import find_unit, units_of
 from storage.connections import connections_of
-from storage.ignore_rules import ignore_rules
+from storage.ignore_rules import covers, ignore_rules
 from storage.lanes import get_lane
 from storage.matches import (
     UNDECIDED,
@@ -22,6 +22,7 @@ from storage.matches import (
     MatchRow,
     count_matches,
     get_matches,
+    ignored_by_unit,
     match_counts,
     match_page,
     wanted_ids,
@@ -278,8 +279,8 @@ class RuleShown:
 
 def rules_shown(session: Session, organization_id: int) -> tuple[RuleShown, ...]:
     """The organization's ignore rules, by name."""
-    ignored = MatchFilter(states=(MatchState.IGNORED,))
+    ignored = ignored_by_unit(session, organization_id)
     return tuple(
-        RuleShown(rule, count_matches(session, organization_id, replace(ignored, unit=rule.ou)))
+        RuleShown(rule, sum(number for unit, number in ignored if covers(rule, unit)))
         for rule in ignore_rules(session, organization_id)
     )

@@ -345,3 +345,18 @@ def test_what_is_decided_while_slack_is_away_shows_on_the_card_when_it_is_back(o
         office.running.call(office.running.slack.come_back)
         card.says("✅ 1 matched")
     assert len([each for each in messages(office).values() if each.blocks]) == 1
+
+
+def test_of_two_people_choosing_at_once_the_second_is_told_who_was_first(office: Office) -> None:
+    with office.at_work():
+        card = review(office, office.alice)
+        windows = {}
+        for member in (office.alice, office.bob):
+            Card(member, messages(office)[card.ts]).press("Choose a record for ACME\\sam.okafor")
+            windows[member.id] = member.modal("Choose a record").says("Type part of its name")
+        for window, record in zip(windows.values(), ("Sam Okafor", "Sam Okafor (copy)"), strict=True):
+            window.fill("Record", record, searching="").submit()
+            if record == "Sam Okafor":
+                window.gone()
+        office.bob.modal("Matches").says("was approved meanwhile by @alice")
+        card.says("→ Sam Okafor  ·  approved by @alice")

@@ -68,7 +68,8 @@ def choices(typed: str, records: Sequence[Record], more: int, memo: Mapping[str,
         username = f"\n`{escape(record.username, 150)}`" if record.username else ""
         blocks.append(
             parts.section(
-                f"*{escape(record.name, 150)}*{username}", parts.button("Choose", NAMED, ids.value(record.id))
+                f"*{escape(record.name, 150)}*{username}",
+                parts.button(f"Choose {parts.clean(record.name, 60)}", NAMED, ids.value(record.id)),
             )
         )
     if more > 0:
@@ -80,7 +81,10 @@ def failures(records: Sequence[Record], memo: Mapping[str, object], page: int = 
     """Records that failed for one cause, each to be opened."""
     shown, pages, first = parts.page_of(len(records), 20, page)
     blocks = [
-        parts.section(f"*{escape(record.name, 150)}*", parts.button("Open", OPEN_RECORD, ids.value(record.id)))
+        parts.section(
+            f"*{escape(record.name, 150)}*",
+            parts.button(f"Open {parts.clean(record.name, 60)}", OPEN_RECORD, ids.value(record.id)),
+        )
         for record in records[first : first + 20]
     ] or [parts.section("None of them stands like this any more: the card shows how things are now.")]
     return parts.modal("Records", blocks + parts.paging(FAILURES_TURN, shown, pages), memo=memo)
@@ -196,7 +200,12 @@ def status(told: Standing, memo: Mapping[str, object]) -> dict[str, Any]:
         text = (
             f"{MARKS[stands.status]} *{escape(stands.record.name, 150)}* · {stands.status or 'never rotated'}{reason}"
         )
-        blocks.append(parts.section(text, parts.button("Open", OPEN_RECORD, ids.value(stands.record.id))))
+        blocks.append(
+            parts.section(
+                text,
+                parts.button(f"Open {parts.clean(stands.record.name, 60)}", OPEN_RECORD, ids.value(stands.record.id)),
+            )
+        )
     blocks += parts.paging(STATUS_TURN, told.page, told.pages)
     return parts.modal("Status", blocks, memo=memo)
 

@@ -66,7 +66,10 @@ def _rotated(now_: Progress) -> list[Block]:
             parts.actions(show, block_id=f"{ids.word('show')} {record.id}"),
         ]
     rows = [
-        parts.section(f"*{escape(record.name, 150)}*", parts.button("Open", OPEN_RECORD, ids.value(record.id)))
+        parts.section(
+            f"*{escape(record.name, 150)}*",
+            parts.button(f"Open {parts.clean(record.name, 60)}", OPEN_RECORD, ids.value(record.id)),
+        )
         for record in now_.rotated
     ]
     more = now_.successful - len(rows)

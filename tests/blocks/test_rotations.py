@@ -52,8 +52,8 @@ def text(request: pytest.FixtureRequest) -> str:
 
 
 def organization(name: str = "Acme", *, stopped: bool = False) -> Organization:
-    frozen = {"frozen_at": AT, "frozen_by": "U0TINA"} if stopped else {}
-    return Organization(id=1, name=name, name_key=name.lower(), **frozen)
+    at, by = (AT, "U0TINA") if stopped else (None, None)
+    return Organization(id=1, name=name, name_key=name.lower(), frozen_at=at, frozen_by=by)
 
 
 def record(number: int, name: str) -> Record:

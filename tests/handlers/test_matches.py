@@ -360,3 +360,17 @@ def test_of_two_people_choosing_at_once_the_second_is_told_who_was_first(office:
                 window.gone()
         office.bob.modal("Matches").says("was approved meanwhile by @alice")
         card.says("→ Sam Okafor  ·  approved by @alice")
+
+
+def test_in_bulk_too_what_somebody_else_decided_meanwhile_stays_and_says_who(office: Office) -> None:
+    box = f"match.tick:{office.match_id('alice.obrien')}"
+    with office.at_work():
+        card = review(office, office.alice)
+        office.bob.types("/rotate match alice", in_="#acme")
+        window = office.bob.modal("Matches").says("alice.obrien")
+        window.fill(box, ["Tick"])
+        card.press("Approve ACME\\alice.obrien")
+        card.says("approved by @alice")
+        window.press("Ignore")
+        window.says("was approved meanwhile by @alice")
+    assert state_of(office, "alice.obrien") == ("approved", "Alice O'Brien")

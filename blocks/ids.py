@@ -11,7 +11,10 @@ from bot.errors import BadInput
 COMMAND = "/rotate"
 
 # One button for every word of /rotate. Its value is an organization's id, or 0 where there is none yet.
-WORD = re.compile(r"rotate\.([a-z]+)")
+WORD = re.compile(r"^rotate\.([a-z]+)$")
+
+# Buttons that lead to a page: Slack opens it, and tells the app of the click all the same.
+LINK = re.compile(r"^link\.([a-z_]+)$")
 
 PROFILE_TELL = "profile.tell"
 PROFILE_FOLLOW = "profile.follow"
@@ -32,12 +35,13 @@ def word(name: str) -> str:
 
 def is_opening(action_id: str) -> bool:
     """Whether this action changes nothing; see `OPENING`."""
-    return WORD.fullmatch(action_id) is not None or action_id in OPENING or action_id.partition(":")[0] in OPENING
+    stands_for_word_or_page = WORD.fullmatch(action_id) or LINK.fullmatch(action_id)
+    return stands_for_word_or_page is not None or action_id.partition(":")[0] in OPENING
 
 
 def paging(action_id: str) -> re.Pattern[str]:
     """The action ids of the buttons of `parts.paging`."""
-    return re.compile(rf"{re.escape(action_id)}:(back|on)")
+    return re.compile(rf"^{re.escape(action_id)}:(back|on)$")
 
 
 def value(row_id: int, version: int = 0) -> str:

@@ -36,7 +36,7 @@ _LISTENERS = 20
 """Listeners at once: each holds a thread until it has answered, and Slack waits three seconds only."""
 
 
-REPEATS = timedelta(days=1)
+_REPEATS = timedelta(days=1)
 """Longer than Slack delivers anything again: for so long, what was taken up is remembered."""
 
 
@@ -108,6 +108,7 @@ def notices(services: Services) -> Notices:
 def _chores(services: Services, session: Session) -> None:
     requests.look_after(session, services.trail, services.settings, now())
     end_the_rest(session)
+    forget_interactions(session, now() - _REPEATS)
 
 
 def slack_client(settings: Settings) -> WebClient:

@@ -11,11 +11,11 @@ from slack_bolt import App
 
 from bot.notices import Draw
 from bot.services import Services
-from handlers import approvals, channels, errors, home, matches, people, records, rotate_command, rotations
+from handlers import approvals, channels, errors, home, matches, people, records, reveal, rotate_command, rotations
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, approvals, channels)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
 `draws(services)`, where their pictures depend on the settings)."""
 
@@ -28,6 +28,7 @@ def register(app: App, services: Services, known: People) -> None:
     rotate_command.register(app, [word for each in SLICES for word in getattr(each, "WORDS", ())])
     for each in SLICES:
         each.register(app, services)
+    rotate_command.register_rest(app)
 
 
 def draws(services: Services) -> Mapping[str, Draw]:

@@ -36,6 +36,7 @@ from storage.models import Notice, Organization
 from storage.notices import find_notice
 from storage.organizations import get_organization, organization_of, organizations
 
+_ANSWER_SECONDS = 10
 _OPTIONS_MOST = 100
 """As many as Slack takes (docs.slack.dev/reference/block-kit/block-elements)."""
 
@@ -172,7 +173,7 @@ class Asked:
 
 def say(body: Body, text: str, blocks: Sequence[Block] | None = None) -> None:
     """Answer through the response url that came with a command or a click: only whoever did it sees the answer."""
-    answer = WebhookClient(str(body["response_url"])).send(
+    answer = WebhookClient(str(body["response_url"]), timeout=_ANSWER_SECONDS).send(
         text=text, blocks=list(blocks) if blocks else None, response_type="ephemeral", replace_original=False
     )
     if answer.status_code != 200:

@@ -7,18 +7,20 @@ open, with everything that was typed into it.
 
 import secrets
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any
 
 import structlog
 from slack_bolt import Ack, App, BoltResponse
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
 
 from blocks import parts
 from blocks.home import nobody
-from bot.errors import BadInput, NotPermitted, OutsideError, RekeyError
+from bot.errors import BadInput, NotPermitted, OutsideError, Refused, RekeyError, RightMissing, SignInRefused
 from bot.permissions import Operator
 from bot.services import Services
+from bot.slack import explained
 from handlers.context import Asked, TakenUp, say
 from handlers.payloads import Body, channel_of, user_of, view_of, what_of, where_of
 from storage.models import Organization
@@ -47,7 +49,7 @@ def register(app: App, services: Services) -> None:
         if isinstance(error, TakenUp):
             return BoltResponse(status=200)
         sentence = _sentence(error, body)
-        if isinstance(error, NotPermitted):
+        if isinstance(error, NotPermitted) and "event" not in body:  # looking at Home is no try at anything
             _put_on_record(services, body, context.get("asked"), sentence)
         return _tell(error, sentence, body, client, unanswered=ack.response is None)
 
@@ -56,9 +58,13 @@ def _sentence(error: Exception, body: Body) -> str:
     if isinstance(error, RekeyError):
         mend = f" {error.mend}" if isinstance(error, OutsideError) and error.mend else ""
         return f"{error}{mend}"
-    if isinstance(error, SlackApiError) and error.response.get("error") in _EXPIRED:
-        _log.warning("trigger.expired", what=what_of(body))
-        return "That took longer than Slack waits. Nothing was changed; press it again."
+    if isinstance(error, OSError | HTTPException | SlackClientError):
+        away = explained(error)
+        if away.cause in _EXPIRED:
+            return "That took longer than Slack waits. Nothing was changed; press it again."
+        if not isinstance(away, Refused) or isinstance(away, SignInRefused | RightMissing):
+            _log.warning("slack.away", what=what_of(body), reason=str(away))
+            return f"{away} Look with `/rotate` how things stand, then try again."
     reference = secrets.token_hex(4)
     _log.error("listener.broken", reference=reference, what=what_of(body), exc_info=error)
     return (
@@ -98,7 +104,7 @@ def _tell(error: Exception, sentence: str, body: Body, client: WebClient, *, una
         )
     try:
         _show(error, sentence, body, client)
-    except (SlackClientError, OSError) as lost:  # the trigger is too old, the view is closed
+    except (OSError, HTTPException, SlackClientError) as lost:  # the trigger is too old, the view is closed
         _log.info("answer.elsewhere", what=what_of(body), reason=str(lost))
         _write_to(body, sentence, client)
     return done
@@ -125,7 +131,7 @@ def _write_to(body: Body, sentence: str, client: WebClient) -> None:
         return
     try:
         client.chat_postMessage(channel=user, text=parts.sentence(sentence))
-    except (SlackClientError, OSError) as lost:
+    except (OSError, HTTPException, SlackClientError) as lost:
         _log.warning("answer.lost", what=what_of(body), reason=str(lost))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import structlog
 from slack_bolt import App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackClientError
 
 from bot.errors import NotPermitted
+from bot.slack import explained
 from handlers.payloads import Body, teams_of
 
 _KNOWN_SECONDS = 60.0
-_MISSING_METHOD = frozenset({"unknown_method", "missing_scope", "not_allowed_token_type"})
+_NOT_OFFERED = frozenset({"unknown_method", "missing_scope", "not_implemented"})
 
 _log = structlog.get_logger(__name__)
 
@@ -61,10 +63,10 @@ class People:
     def _ask(self, user: str) -> str:
         try:
             found: Mapping[str, Any] = self.client.users_info(user=user)["user"]
-        except SlackApiError as error:
-            problem = error.response.get("error")
-            if problem in _MISSING_METHOD:  # a lesser server: what came with the payload has to do
-                _log.warning("people.unasked", reason=problem)
+        except (OSError, HTTPException, SlackClientError) as error:
+            problem = explained(error)
+            if problem.cause in _NOT_OFFERED:  # a lesser server: what came with the payload has to do
+                _log.warning("people.unasked", reason=str(problem))
                 return ""
             raise Refusal("Slack does not say who you are right now. Nothing was done; try again.") from error
         if found.get("deleted"):

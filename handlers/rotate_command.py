@@ -3,6 +3,7 @@
 Every word can also be a button (`ids.word`), so what a card offers is what somebody could have typed.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -68,6 +69,19 @@ def register(app: App, words: Sequence[Word]) -> None:
     @app.options(ids.WORD)
     def organizations(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
         ack(options=asked.organization_options(str(body.get("value", ""))))
+
+
+def register_rest(app: App) -> None:
+    """Answer what nobody listens to, after everything else is registered: links, and buttons of another Rekey."""
+
+    @app.action(ids.LINK)
+    def opened(ack: Ack) -> None:
+        ack()
+
+    @app.action(re.compile(".*"))
+    def unknown(ack: Ack) -> None:
+        ack()
+        raise Refusal("No Rekey of this version knows this button; nothing was done. `/rotate` shows things anew.")
 
 
 def _help(known: Mapping[str, Word]) -> tuple[str, list[parts.Block]]:

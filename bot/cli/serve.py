@@ -8,8 +8,6 @@ import structlog
 
 from bot import app, logs
 from bot.settings import load
-from storage.interactions import forget_interactions
-from storage.models import now
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +28,6 @@ def serve() -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with ready.database.writing() as session:
-        forget_interactions(session, now() - app.REPEATS)
     with ExitStack() as opened:
         if line is not None:
             opened.enter_context(line)

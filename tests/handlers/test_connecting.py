@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ import requests
 from pydantic import SecretStr
 
 from bot import app as composition
+from bot.demo.slack.driver import CouldNot
 from bot.demo.slack.faults import Refused, ServerError
 from bot.demo.slack.server import RunningSlack
 from bot.errors import SignInRefused
@@ -115,3 +116,13 @@ def test_rekey_starts_while_slack_is_away_and_is_there_when_slack_is_back(tmp_pa
             office.alice.until(lambda: True if sockets.connected else None, "the line to be open")
             office.alice.types("/rotate help", in_="#acme")
             office.alice.sees("What Rekey does", in_="#acme")
+
+
+def test_a_dropped_line_is_opened_again(office: Office) -> None:
+    office.running.wait_for(office.running.slack.sockets.drop())
+    for _ in range(10):  # slack_sdk takes a few seconds before it reads from its new line; a person types again
+        office.alice.types("/rotate help", in_="#acme")
+        with suppress(CouldNot):
+            office.alice.sees("What Rekey does", in_="#acme")
+            return
+    raise AssertionError("Nobody answers any more")

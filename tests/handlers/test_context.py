@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from blocks import ids, parts
 from bot.demo.slack.driver import Card, Member
-from bot.demo.slack.faults import Refused, ServerError
+from bot.demo.slack.faults import LostReply, RateLimited, Refused, ServerError
 from storage.models import AuditEvent, MatchState
 from storage.notices import post
 from tests.handlers.office import Office
@@ -138,10 +138,11 @@ def test_what_comes_from_elsewhere_is_refused(office: Office, card: Card) -> Non
 
 
 def test_nobody_is_let_in_while_slack_does_not_say_who_they_are(office: Office) -> None:
-    office.call(lambda: office.running.slack.faults.on("users.info", ServerError(503), times=1))
-    with refused(office, "alice", "Slack does not say who you are"):
-        office.alice.types("/rotate", in_="#acme")
-        office.alice.sees("Slack does not say who you are", in_="#acme")
+    for fault in (ServerError(503), RateLimited(30), LostReply()):
+        office.call(lambda fault=fault: office.running.slack.faults.on("users.info", fault, times=1))
+        with refused(office, "alice", "Slack does not say who you are"):
+            office.alice.types("/rotate", in_="#acme")
+            office.alice.sees("Slack does not say who you are", in_="#acme")
     assert overview(office.alice)
 
 
@@ -222,6 +223,11 @@ def test_a_button_that_stands_for_nothing_is_refused(office: Office, card: Card)
         office.deliver(clicked(office, "alice", card, "rotate.everything", "0.0"))
 
 
+def test_a_button_of_another_version_is_answered(office: Office, card: Card) -> None:
+    with refused(office, "alice", "No Rekey of this version"):
+        office.deliver(clicked(office, "alice", card, "match.bless", "1.1"))
+
+
 def test_the_same_delivery_does_nothing_twice(office: Office) -> None:
     home = office.tina.opens_home()
     home.fill("profile.tell", "Nothing")
@@ -261,7 +267,15 @@ def test_a_form_stays_when_its_listener_breaks(office: Office, monkeypatch: pyte
     assert "Hunter2" not in modal.text
 
 
-def test_a_trigger_that_ran_out_is_explained(office: Office) -> None:
-    office.call(lambda: office.running.slack.faults.on("views.open", Refused("expired_trigger_id"), times=1))
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Refused("expired_trigger_id"), "longer than Slack waits"),
+        (RateLimited(30), "slow down"),
+        (LostReply(), "Slack did not answer"),
+    ],
+)
+def test_a_window_that_does_not_open_is_explained(office: Office, fault: Any, said: str) -> None:
+    office.call(lambda: office.running.slack.faults.on("views.open", fault, times=1))
     office.alice.types("/rotate now hank.scorpio", in_="#globex")
-    office.alice.sees("longer than Slack waits", in_="#globex")
+    office.alice.sees(said, in_="#globex")

@@ -16,6 +16,8 @@ from storage.organizations import organization_of
 
 KIND = "channel"
 """The notice to administrators; its subject is the organization."""
+NAME_KIND = "channel_name"
+"""The same, where nothing is wrong: only its name is another one."""
 
 SHARED_OUTSIDE = "shared_outside"
 RENAMED = "renamed"
@@ -68,18 +70,19 @@ def tell(session: Session, organization: Organization, cause: str, administrator
         *operators_with(session, Role.ADMINISTRATOR, None),
         *operators_with(session, Role.ADMINISTRATOR, organization.id),
     }
+    kind = NAME_KIND if cause == RENAMED else KIND
     view = {"cause": cause, "channel": organization.channel}
     for operator in sorted(each for each in everybody if not each.startswith("cli:")):
         post(
             session,
-            kind=KIND,
+            kind=kind,
             subject=organization.id,
             address=operator,
             organization_id=organization.id,
             view=view,
         )
-    if cause == RENAMED:
-        finish(session, KIND, organization.id)
+    if kind == NAME_KIND:
+        finish(session, kind, organization.id)
 
 
 def mended(session: Session, channel: str) -> None:

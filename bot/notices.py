@@ -51,8 +51,8 @@ APART = timedelta(seconds=1)
 """Between two messages in a channel, and two edits of a message (docs.slack.dev/apis/web-api/rate-limits)."""
 _SETTLED = timedelta(seconds=5)
 """How long a post whose reply was lost may still be on its way: only then is it looked for."""
-_LOOK_BACK = timedelta(hours=1)
-"""How far our clock may be ahead of Slack's."""
+_SKEW = timedelta(hours=1)
+"""How far our clock may be from Slack's."""
 _KNOWN_FOR = timedelta(minutes=5)
 """How long it is believed that a channel is not shared outside, when no event says otherwise."""
 _LONGEST_ABSENCE = timedelta(seconds=30)
@@ -105,9 +105,8 @@ class Notices:
                     self.drain()
                 except RekeyError as error:
                     _log.error("notices.failed", reason=str(error))
-                except (
-                    Exception
-                ):  # a defect must not silence the bot: the rows are as they were, and are looked at again
+                except Exception:
+                    # A defect must not silence the bot: the rows are as they were, and are looked at again.
                     _log.exception("notices.broken")
                     stopping.wait(_LONGEST_ABSENCE.total_seconds())
         finally:
@@ -233,10 +232,13 @@ class Notices:
 
     def _edit(self, notice: Notice, drawn: Drawn) -> None:
         channel, ts = str(notice.channel), str(notice.ts)
-        if drawn.digest != notice.shown:
-            self._check_standing(notice)
-            self._before("chat.update")
-            self._slack.edit(channel, ts, drawn.text, drawn.blocks)
+        if drawn.digest == notice.shown:
+            with self._database.writing() as session:
+                note_sent(session, notice.id, notice.wanted, self._clock(), shown=notice.shown, apart=APART)
+            return
+        self._check_standing(notice)
+        self._before("chat.update")
+        self._slack.edit(channel, ts, drawn.text, drawn.blocks)
         self._sent(notice, drawn.digest)
 
     def _post(self, notice: Notice, drawn: Drawn) -> None:
@@ -284,7 +286,8 @@ class Notices:
             return None
         self._before("conversations.history")
         try:
-            return self._slack.find(channel, notice.uid, (notice.posting_at - _LOOK_BACK).timestamp())
+            around = notice.posting_at - _SKEW, notice.posting_at + _SKEW
+            return self._slack.find(channel, notice.uid, *(each.timestamp() for each in around))
         except OutsideError as error:
             if error.cause not in _NOT_OFFERED:
                 raise

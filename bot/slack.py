@@ -20,7 +20,7 @@ from bot.errors import NoAnswer, OutsideError, Refused, RightMissing, SignInRefu
 EVENT_TYPE = "rekey_notice"
 """The metadata type by which our messages are found again (docs.slack.dev/messaging/message-metadata)."""
 
-_LOOK_BACK_PAGES = 10
+_PAGES_MOST = 10
 _PAGE = 200
 _DEFAULT_RETRY_AFTER = 30.0
 
@@ -73,14 +73,15 @@ class Slack:
         """Take a message away."""
         self._ask(self._client.chat_delete, channel=channel, ts=ts)
 
-    def find(self, channel: str, uid: str, since: float) -> str | None:
-        """The ts of our message that carries `uid`, looking back to `since` (seconds since 1970)."""
+    def find(self, channel: str, uid: str, oldest: float, latest: float) -> str | None:
+        """The ts of our message that carries `uid`, if it was posted between these times (seconds since 1970)."""
         cursor = ""
-        for _ in range(_LOOK_BACK_PAGES):
+        for _ in range(_PAGES_MOST):
             answer = self._ask(
                 self._client.conversations_history,
                 channel=channel,
-                oldest=f"{since:.6f}",
+                oldest=f"{oldest:.6f}",
+                latest=f"{latest:.6f}",
                 limit=_PAGE,
                 include_all_metadata=True,
                 cursor=cursor or None,

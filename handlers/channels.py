@@ -27,7 +27,7 @@ _TROUBLE = {
     "channel_rename": channels.RENAMED,
     "group_rename": channels.RENAMED,
 }
-_MENDED = ("channel_unarchive", "group_unarchive")
+_MENDED = ("channel_unarchive", "group_unarchive", "channel_unshared")
 
 
 def register(app: App, services: Services) -> None:
@@ -47,7 +47,8 @@ def register(app: App, services: Services) -> None:
         trouble(_channel(event), _TROUBLE[event["type"]])
 
     def is_over(event: Event) -> None:
-        mended(_channel(event))
+        if not event.get("is_ext_shared"):  # one company fewer, but not the last
+            mended(_channel(event))
 
     def left(event: Event, context: Mapping[str, Any]) -> None:
         if event.get("user") == context["bot_user_id"]:
@@ -69,7 +70,7 @@ def _draw(session: Session, notice: Notice) -> Drawn:
     return channel_notice(channels.standing(session, notice))
 
 
-DRAWS: Mapping[str, Draw] = {channels.KIND: _draw}
+DRAWS: Mapping[str, Draw] = {channels.KIND: _draw, channels.NAME_KIND: _draw}
 
 
 def _channel(event: Event) -> str:

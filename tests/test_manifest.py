@@ -32,6 +32,7 @@ _BY_EVENT = {
     "channel_rename": {"channels:read"},
     "channel_shared": {"channels:read", "groups:read"},
     "channel_unarchive": {"channels:read"},
+    "channel_unshared": {"channels:read", "groups:read"},
     "group_archive": {"groups:read"},
     "group_rename": {"groups:read"},
     "group_unarchive": {"groups:read"},

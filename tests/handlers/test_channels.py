@@ -55,6 +55,13 @@ def test_shared_with_another_company_it_is_said_that_nothing_is_posted_there(off
     with office.at_work():
         office.call(lambda: slack.share_outside(acme(office)))
         office.alice.sees("another company", in_="@rekey")
+        channel = acme(office).id
+        office.call(lambda: slack.emit("channel_unshared", channel=channel, is_ext_shared=True))
+        office.call(lambda: slack.emit("channel_rename", channel={"id": channel, "name": "acme"}))  # comes after it
+        office.alice.sees("There is nothing to do", in_="@rekey")
+        office.alice.does_not_see("Rekey can post in", in_="@rekey")
+        office.call(lambda: slack.emit("channel_unshared", channel=channel, is_ext_shared=False))
+        office.alice.sees("Rekey can post in", in_="@rekey")
 
 
 def test_renamed_it_is_said_that_there_is_nothing_to_do(office: Office) -> None:

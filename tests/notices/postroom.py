@@ -40,19 +40,18 @@ def draw_channel(session: Session, notice: Notice) -> Drawn:
     return channel_notice(channels.standing(session, notice))
 
 
-DRAWS: Mapping[str, Draw] = {CARD: draw_card, channels.KIND: draw_channel}
+DRAWS: Mapping[str, Draw] = {CARD: draw_card, channels.KIND: draw_channel, channels.NAME_KIND: draw_channel}
 
 
 class PostRoom:
     """Acme Dental's channel is #acme. `alice` is administrator everywhere, `vic` viewer of Acme Dental."""
 
-    def __init__(self, running: RunningSlack, folder: Path) -> None:
+    def __init__(self, running: RunningSlack, database: Database) -> None:
         self.running = running
         self.slack: PretendSlack = running.slack
         self.faults = running.slack.faults
         self._ahead = timedelta()
-        self.database = Database(f"sqlite:///{folder}/rekey.db")
-        self.database.migrate()
+        self.database = database
         self.ids: dict[str, str] = running.call(self._people)
         with self.database.writing() as session:
             acme = Organization(name="Acme Dental", name_key="acme dental", channel=self.ids["#acme"])
@@ -159,10 +158,7 @@ class PostRoom:
 
 
 @contextmanager
-def open_post_room(folder: Path) -> Iterator[PostRoom]:
+def open_post_room(database: Database) -> Iterator[PostRoom]:
+    """A post room on this empty, migrated database."""
     with RunningSlack(MANIFEST) as running:
-        room = PostRoom(running, folder)
-        try:
-            yield room
-        finally:
-            room.database.dispose()
+        yield PostRoom(running, database)

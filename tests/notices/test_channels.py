@@ -113,6 +113,21 @@ def test_told_of_it_by_an_event_the_channel_is_asked_about_before_anything_else_
     assert room.texts() == ["inside"]
 
 
+def test_nothing_is_said_to_be_mended_before_something_arrived_there(room: PostRoom) -> None:
+    room.card("as it is", 1)
+    room.drain()
+    archived(room)
+    room.card("waits", 2)
+    room.advance(2)
+    room.outbox.drain()
+    room.advance(2)
+    room.changes("as it is", 1)  # touched, but nothing there is to be changed
+    room.outbox.drain()
+    room.advance(2)
+    room.outbox.drain()
+    assert "Rekey cannot post" in str(room.messages("alice")[0].blocks)
+
+
 def test_renamed_it_goes_on_by_its_id_and_administrators_are_told_that_there_is_nothing_to_do(room: PostRoom) -> None:
     room.card("before")
     room.drain()

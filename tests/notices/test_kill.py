@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from storage.models import Notice, now
 from storage.notices import withdraw
 from tests.notices import child
 from tests.notices.postroom import PostRoom
+from tests.storage.databases import KINDS
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.crash.child", "tests.notices.child"])
@@ -55,8 +58,9 @@ def scene(room: PostRoom, number: int) -> Scene:
 
 def play(room: PostRoom, target: str | None = None, log: Path | None = None) -> int:
     """Send it in a child process until that dies at the target or ends; its exit code."""
-    url = str(room.database.engine.url)
-    arguments = (url, room.running.api_url, room.running.app.bot_token, target, str(log) if log else None)
+    url = room.database.engine.url
+    plain = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
+    arguments = (plain, room.running.api_url, room.running.app.bot_token, target, str(log) if log else None)
     process = _processes.Process(target=child.run, args=arguments)
     process.start()
     process.join(60)
@@ -64,6 +68,7 @@ def play(room: PostRoom, target: str | None = None, log: Path | None = None) -> 
     return process.exitcode
 
 
+@pytest.mark.parametrize("room", KINDS, indirect=True)
 def test_killed_at_any_boundary_nothing_is_lost_and_nothing_is_posted_twice(room: PostRoom, tmp_path: Path) -> None:
     scene(room, 0)
     log = tmp_path / "boundaries"

@@ -1,5 +1,6 @@
 """What the outbox promises about sending: once, in place, at Slack's pace, by one process."""
 
+import pytest
 from sqlmodel import Session
 
 from blocks.drawn import Drawn
@@ -7,6 +8,7 @@ from bot.demo.slack.faults import RateLimited
 from storage.models import Notice
 from storage.notices import finish, post, show, touch
 from tests.notices.postroom import CARD, PostRoom, draw_card
+from tests.storage.databases import KINDS
 
 
 def test_a_card_is_posted_once_and_edited_in_place(room: PostRoom) -> None:
@@ -176,6 +178,7 @@ def test_another_page_of_it_is_shown_in_place(room: PostRoom) -> None:
     assert len(room.messages()) == 1
 
 
+@pytest.mark.parametrize("room", KINDS, indirect=True)
 def test_while_one_process_talks_to_slack_another_does_not(room: PostRoom) -> None:
     other = room.another_outbox()
     room.card("first")

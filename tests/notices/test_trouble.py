@@ -6,6 +6,7 @@ from bot.demo.slack.content import Content
 from bot.demo.slack.faults import LostReply, LostRequest, Refused, ServerError
 from storage.notices import finish
 from tests.notices.postroom import PostRoom
+from tests.storage.databases import KINDS
 
 
 def test_a_lost_reply_is_looked_up_not_posted_again(room: PostRoom) -> None:
@@ -79,6 +80,7 @@ def test_an_edit_that_went_wrong_is_made_again(room: PostRoom, fault: object) ->
     assert room.texts() == ["second"]
 
 
+@pytest.mark.parametrize("room", KINDS, indirect=True)
 def test_after_an_hour_without_slack_everything_comes_as_things_stand_then(room: PostRoom) -> None:
     room.card("working")
     room.drain()

@@ -280,9 +280,14 @@ def said(title: str, sentences: Sequence[str], operator: str, organization_id: i
 
 
 def rules(
-    shown: Sequence[RuleShown], operator: str, organization_id: int, page: int = 1, told: Sequence[str] = ()
+    shown: Sequence[RuleShown],
+    operator: str,
+    organization_id: int,
+    page: int = 1,
+    told: Sequence[str] = (),
+    window: Window | None = None,
 ) -> dict[str, Any]:
-    """An organization's ignore rules, and a new one."""
+    """An organization's ignore rules, and a new one; `window`: the one beneath."""
     page, pages, first = parts.page_of(len(shown), RULES_PAGE, page)
     about = (
         "Whoever lives in one of these organizational units, or joins it later, is left alone: not suggested, not "
@@ -305,12 +310,8 @@ def rules(
     menu = ExternalDataSelectElement(
         action_id=RULE_UNIT, placeholder=PlainTextObject(text="Search the OUs"), min_query_length=0
     )
-    blocks.append(
-        InputBlock(
-            block_id=_RULE, label=PlainTextObject(text="Ignore everybody in"), element=menu, optional=True
-        ).to_dict()
-    )
-    memo = parts.memo_for(operator, organization_id, page=page)
+    blocks.append(InputBlock(block_id=_RULE, label=PlainTextObject(text="Ignore everybody in"), element=menu).to_dict())
+    memo = parts.memo_for(operator, organization_id, window=asdict(window) if window else None)
     return parts.modal("Ignore rules", blocks, callback_id=RULES, submit="Ignore this OU", memo=memo)
 
 

@@ -83,12 +83,14 @@ def register(app: App) -> None:
         ack()
         memo = parts.memo_for(asked.operator.key, _here(asked).id)
         opened = asked.opens(parts.loading("Ignore rules", memo=memo))
-        asked.client.views_update(view_id=opened["id"], hash=opened["hash"], view=_rules(asked))
+        view = _rules(asked, match_window.window_of(asked.view))
+        asked.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
 
     @app.action(ids.paging(match_window.RULES_TURN))
     def turn_rules(ack: Ack, asked: Asked) -> None:
         ack()
-        asked.client.views_update(view_id=asked.view["id"], view=_rules(asked, page=asked.row()[0]))
+        view = _rules(asked, match_window.window_beneath(asked.view), page=asked.row()[0])
+        asked.client.views_update(view_id=asked.view["id"], view=view)
 
     @app.action(match_window.RULE_REMOVE)
     def remove_rule(ack: Ack, asked: Asked) -> None:
@@ -99,7 +101,9 @@ def register(app: App) -> None:
             decision = ignoring.remove_rule(session, asked.services.trail, asked.operator, here, rule_id)
         if not decision.allowed:
             raise NotPermitted(decision.reason)
-        asked.client.views_update(view_id=asked.view["id"], view=_rules(asked, told=["The rule was taken back."]))
+        view = _rules(asked, match_window.window_beneath(asked.view), told=["The rule was taken back."])
+        asked.client.views_update(view_id=asked.view["id"], view=view)
+        _redraw_beneath(asked)
 
     @app.options(match_window.RULE_UNIT)
     def rule_units(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
@@ -119,7 +123,8 @@ def register(app: App) -> None:
         if not decision.allowed:
             raise WrongFields({match_window.UNIT_FIELD: decision.reason})
         told = [f"Everybody in *{parts.escape(unit, 200)}* is left alone from now on."]
-        ack(response_action="update", view=_rules(asked, told=told))
+        ack(response_action="update", view=_rules(asked, match_window.window_beneath(asked.view), told=told))
+        _redraw_beneath(asked)
 
 
 # ---- the window with all matches -------------------------------------------------------------------------------------
@@ -173,6 +178,13 @@ def _fill(asked: Asked, view_id: str, window: Window, told: Sequence[str] = (), 
     asked.client.views_update(view_id=view_id, hash=hash, view=view)
 
 
+def _redraw_beneath(asked: Asked, told: Sequence[str] = ()) -> None:
+    """The window beneath the one this was done in, where there is one, shows what has become of it."""
+    beneath, window = asked.view.get("previous_view_id"), match_window.window_beneath(asked.view)
+    if beneath and window is not None:
+        _fill(asked, beneath, window, told)
+
+
 # ---- choosing a record -----------------------------------------------------------------------------------------------
 
 
@@ -217,9 +229,7 @@ def _chosen(ack: Ack, asked: Asked) -> None:
     else:
         view = match_window.said("Matches", told, asked.operator.key, organization.id)
         ack(response_action="update", view=view)
-    beneath, window = asked.view.get("previous_view_id"), match_window.window_beneath(asked.view)
-    if beneath and window is not None:
-        _fill(asked, beneath, window, told)
+    _redraw_beneath(asked, told)
 
 
 def _mine(asked: Asked, session: Session, wanted: Sequence[int] | Mapping[int, int]) -> list[MatchRow]:
@@ -237,11 +247,11 @@ def _mine(asked: Asked, session: Session, wanted: Sequence[int] | Mapping[int, i
 # ---- ignore rules ----------------------------------------------------------------------------------------------------
 
 
-def _rules(asked: Asked, page: int = 1, told: Sequence[str] = ()) -> dict[str, Any]:
+def _rules(asked: Asked, window: Window | None, page: int = 1, told: Sequence[str] = ()) -> dict[str, Any]:
     organization = _here(asked)
     with asked.services.database.reading() as session:
         shown = overview.rules_shown(session, organization.id)
-    return match_window.rules(shown, asked.operator.key, organization.id, page, told)
+    return match_window.rules(shown, asked.operator.key, organization.id, page, told, window)
 
 
 def _units(asked: Asked, typed: str, *, every: bool) -> list[parts.Element]:

@@ -260,7 +260,7 @@ def test_an_ignore_rule_keeps_new_leavers_away_and_taken_back_brings_them_up(off
         office.tina.modal("Matches").says("Nothing fits").press("Ignore rules… (0)")
         rules = office.tina.modal("Ignore rules").says("There is none yet.")
         rules.submit()
-        assert rules.error("Ignore everybody in").startswith("Choose the OU")
+        assert rules.error("Ignore everybody in") == "Please complete this required field."
         rules.fill("Ignore everybody in", "Leavers", searching="leav").submit()
         rules.says("1 account ignored there")
         assert state_of(office, "lee.aver") == ("ignored", None)
@@ -269,8 +269,12 @@ def test_an_ignore_rule_keeps_new_leavers_away_and_taken_back_brings_them_up(off
         rules.press("Take back Leavers", confirming="Take back")
         rules.says("The rule was taken back.")
         assert state_of(office, "hire001") == ("none", None)
+        rules.fill("Ignore everybody in", "Leavers/2026", searching="2026").submit()
+        rules.says("2 accounts ignored there")
+        rules.close()
+        office.tina.modal("Matches").says("➖ 2 ignored")
     with office.services.database.reading() as session:
-        assert ignore_rules(session, office.organization("acme").id) == []
+        assert [rule.ou for rule in ignore_rules(session, office.organization("acme").id)] == ["Leavers/2026"]
 
 
 def test_a_sync_is_asked_for_in_slack_and_shows_on_the_card(office: Office) -> None:

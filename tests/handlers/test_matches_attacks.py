@@ -196,7 +196,7 @@ def test_an_ignore_rule_of_a_technician_hides_no_administrator(at_the_card: Offi
     office = at_the_card
     unit = f"{account_id(office, 'tom.baker')}.1"
     values = {"unit": {"ignore_rule.unit": {"selected_option": {"value": unit}}}}
-    office.deliver(submitted(office, "tina", "match.rules", {"page": 1}, values))
+    office.deliver(submitted(office, "tina", "match.rules", {}, values))
     assert state_of(office, "tom.baker")[0] == "suggested"
     with office.services.database.reading() as session:
         assert [rule.ou for rule in ignore_rules(session, office.organization("acme").id)] == ["IT"]
@@ -220,7 +220,7 @@ def test_viewers_guests_strangers_and_people_who_left_decide_nothing(at_the_card
             office.deliver(choosing(office, who, "maria.rossi", record_of(office, "Alice O'Brien")))
         with refused(office, who):
             values = {"unit": {"ignore_rule.unit": {"selected_option": {"value": unit}}}}
-            office.deliver(submitted(office, who, "match.rules", {"page": 1}, values))
+            office.deliver(submitted(office, who, "match.rules", {}, values))
         before = everything(office)
         office.deliver(pressed(office, who, "match.approve_all", ids.value(acme, 5)))
         if who != "dora":  # whom Slack does not let in any more
@@ -260,6 +260,10 @@ def test_what_belongs_to_another_organization_does_nothing_here(at_the_card: Off
         office.deliver(choosing(office, "alice", "hank.scorpio", record_of(office, "Alice O'Brien")))
     before = everything(office)
     office.deliver(choosing(office, "alice", "maria.rossi", record_of(office, "Hank Scorpio")))
+    for unit in (f"{account_id(office, 'hank.scorpio')}.1", "0.0", "x"):
+        values = {"unit": {"ignore_rule.unit": {"selected_option": {"value": unit}}}}
+        answer = office.deliver(submitted(office, "alice", "match.rules", {}, values))
+        assert "Choose the OU whose accounts are to be left alone." in answer.body
     assert everything(office) == before
 
 

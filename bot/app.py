@@ -26,6 +26,7 @@ from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow
 from storage.facts import check_fingerprint, known_fingerprints
+from storage.interactions import forget_interactions
 from storage.models import now
 from storage.results import end_the_rest
 from storage.revisions import Safe

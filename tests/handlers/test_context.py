@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -138,8 +139,9 @@ def test_what_comes_from_elsewhere_is_refused(office: Office, card: Card) -> Non
 
 
 def test_nobody_is_let_in_while_slack_does_not_say_who_they_are(office: Office) -> None:
-    for fault in (ServerError(503), RateLimited(30), LostReply()):
-        office.call(lambda fault=fault: office.running.slack.faults.on("users.info", fault, times=1))
+    faults: tuple[Any, ...] = (ServerError(503), RateLimited(30), LostReply())
+    for fault in faults:
+        office.call(partial(office.running.slack.faults.on, "users.info", fault, times=1))
         with refused(office, "alice", "Slack does not say who you are"):
             office.alice.types("/rotate", in_="#acme")
             office.alice.sees("Slack does not say who you are", in_="#acme")

@@ -57,8 +57,10 @@ _DECIDED = {
 
 def _wants(wanted: Wanted) -> str:
     who, where = parts.person(wanted.approval.requested_by), escape(wanted.organization.name, 100)
-    if wanted.approval.what == "reveal" and wanted.record is not None:
-        return f"{who} wants to read the password of *{escape(wanted.record.name, 150)}* in *{where}*."
+    if wanted.record is not None:
+        enough = wanted.approval.what == "ceiling"
+        more = " They were shown as many in this hour as one person may be." if enough else ""
+        return f"{who} wants to read the password of *{escape(wanted.record.name, 150)}* in *{where}*.{more}"
     more = " They have started as much in an hour as one person may." if wanted.approval.what == "ceiling" else ""
     many = f" *{count(len(wanted.going), 'record')}*" if wanted.going else ""
     return f"{who} wants to rotate{many} in *{where}*.{more}"
@@ -109,7 +111,9 @@ def answer(approval: Approval, record: Record) -> Drawn:
     """What whoever asked to be shown a password is told."""
     what = f"to be shown the password of *{escape(record.name, 150)}*"
     if approval.state == ApprovalState.APPROVED:
-        text = f"{_outcome(approval)} You asked {what}: ask once more within the hour, for a link that shows it once."
-    else:
-        text = f"{_outcome(approval)} You asked {what}."
+        text = f"{_outcome(approval)} You asked {what}, until {parts.moment(approval.expires_at)}."
+        show = parts.button("Show password once", ids.word("show"), ids.value(approval.organization_id))
+        asks = parts.actions(show, block_id=f"{ids.word('show')} {record.id}")
+        return Drawn("Agreed", [parts.section(text), asks])
+    text = f"{_outcome(approval)} You asked {what}."
     return Drawn(_DECIDED.get(ApprovalState(approval.state), "Waiting"), [parts.section(text)])

@@ -98,6 +98,19 @@ PEOPLE = (
 )
 
 
+ASKED = {
+    "#bright-smile": (
+        "Morning Alice! Bright Smile's passwords are years old. Could you look at which account goes with which entry "
+        "of the vault (`/rotate match`), and then give everybody a new one (`/rotate all`)?"
+    ),
+    "#harbor-foods": (
+        "Harbor Foods is next: 180 people. “Approve all exact” is one click, and `/rotate all` shows first what it "
+        "would do. Some of the shops in the old town never gave us the right to reset; the card will say so."
+    ),
+}
+"""What Bob wrote before you came, by channel."""
+
+
 @dataclass(frozen=True, slots=True)
 class RealDirectory:
     """A real domain controller for the head office instead of the practice one: what a world file says of it."""
@@ -149,6 +162,8 @@ class LiveDemo:
             line = app.line_to_slack(self.services)
             if line is not None:
                 opened.enter_context(line)
+            for channel, text in ASKED.items():
+                self.slack.wait_for(self.slack.interactions.types(ids["bob"], ids[channel], text))
             self._opened = opened.pop_all()
         return self
 
@@ -179,7 +194,7 @@ class LiveDemo:
         bot = self.slack.app.bot_user_id
         everybody = [ids[each.name] for each in PEOPLE if not each.guest]
         for name, members, topic in (
-            ("bright-smile", [*everybody, ids["gus"], bot], "Bright Smile Dental: two sites, 15 accounts"),
+            ("bright-smile", [*everybody, ids["gus"], bot], "Bright Smile Dental: two sites"),
             ("harbor-foods", [*everybody, bot], "Harbor Foods: 180 employees"),
             ("general", everybody, "Northwind MSP"),
         ):

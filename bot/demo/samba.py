@@ -120,6 +120,11 @@ class SambaDomain:
         self.host = ""
 
     @property
+    def realm(self) -> str:
+        """What follows the @ of everybody's sign-in name."""
+        return self._people.dns_name
+
+    @property
     def tls_name(self) -> str:
         """The controller's name in its certificate."""
         return f"dc1.{self._people.dns_name}"
@@ -161,7 +166,7 @@ class SambaDomain:
     ) -> None:
         if self._controller is not None:
             os.killpg(self._controller.pid, signal.SIGKILL)
-            self._controller.wait()
+            self._controller.communicate()
 
     def _configure(self) -> None:
         people, configuration = self._people, self._folder / "etc" / "smb.conf"

@@ -21,7 +21,7 @@ PROFILE_FOLLOW = "profile.follow"
 HOME_PAGE = "home.page"
 HOME_LOOK = "home.look"
 
-OPENING: set[str] = {HOME_PAGE, HOME_LOOK}
+OPENING = frozenset({HOME_PAGE, HOME_LOOK})
 """Actions that only open or redraw something. They alone count from an answer that nobody but its reader sees, which
 is not kept; everything else counts only from a card that is, from Home, or from a modal."""
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.errors import RowNotFound
 from storage.database import Database
 from storage.interactions import forget_interactions, take_up
 from storage.models import now
@@ -16,9 +17,13 @@ def test_the_same_delivery_is_taken_up_once(database: Database) -> None:
 
 
 def test_what_failed_was_not_taken_up(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.writing() as session:
-        assert take_up(session, "1.2.abc")
-        _ = 1 / 0
+    def fails() -> None:
+        with database.writing() as session:
+            assert take_up(session, "1.2.abc")
+            raise RowNotFound("what was asked for is not there")
+
+    with pytest.raises(RowNotFound):
+        fails()
     with database.writing() as session:
         assert take_up(session, "1.2.abc")
 

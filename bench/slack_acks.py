@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,20 @@ def run() -> Iterator[str]:
         open_before: int = ours.recv()
         seconds = _click(running, alice)
         exchanges = running.call(lambda: running.slack.traffic.named("block_actions"))
+        edits = running.call(lambda: _times_edited(running, channels[_BUSY]))
         time.sleep(_AFTERWARDS)
         ours.send("count")
         counts: Mapping[str, int] = ours.recv()
         ours.send("stop")
         process.join(60)
     yield from _figures(exchanges, counts, open_before, seconds)
+    closest = min((later - earlier for earlier, later in pairwise(edits)), default=0.0)
+    yield f"the card of these rotations was edited {len(edits)} times meanwhile, never less than {closest:.2f} s apart"
+
+
+def _times_edited(running: RunningSlack, channel: str) -> list[float]:
+    """When the cards of this channel were edited, in seconds."""
+    return [each.at for each in running.slack.traffic.named("chat.update") if each.sent["channel"] == channel]
 
 
 def _figures(exchanges: Sequence[Exchange], counts: Mapping[str, int], opened: int, seconds: float) -> Iterator[str]:

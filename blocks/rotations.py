@@ -43,7 +43,9 @@ def result(now_: Progress) -> Drawn:
     """What the requester, and who follows the organization, are told when it is over."""
     head = headline(now_)
     where = escape(now_.organization.name, 100)
-    blocks: list[Block] = [parts.header(head), parts.section("\n".join([f"In *{where}*. {_counts(now_)}"]))]
+    counts = f" {_counts(now_)}" if now_.done else ""
+    reason = f"\n{parts.sentence(now_.request.reason, _REASON_MOST)}" if now_.request.reason else ""
+    blocks: list[Block] = [parts.header(head), parts.section(f"In *{where}*.{counts}{reason}")]
     blocks += _rotated(now_)
     blocks += _causes(now_)
     blocks += _buttons(now_)

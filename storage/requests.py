@@ -3,11 +3,11 @@
 A record may have been rotated again within a request (its failures retried): the latest rotation of each counts.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
@@ -101,11 +101,36 @@ def recent_requests(session: Session, organization_ids: Collection[int], limit: 
     )
 
 
-def link_rotations(session: Session, links: Iterable[RequestRotation]) -> None:
-    """Say which rotations a request asked for; one it has already keeps what was agreed, or gets it."""
-    for row in links:
-        session.merge(row)
-    session.flush()
+class Link(NamedTuple):
+    """A rotation a request asked for, and the accounts a second administrator agreed to have written by it."""
+
+    rotation_id: int
+    agreed: Sequence[int] = ()
+
+
+def link_rotations(session: Session, request_id: int, links: Sequence[Link], approval_id: int | None = None) -> None:
+    """Say which rotations a request asked for, and what was agreed for each. One it has already is left as it is."""
+    known = {
+        rotation_id
+        for portion in portions([link.rotation_id for link in links])
+        for rotation_id in session.exec(
+            select(RequestRotation.rotation_id).where(
+                RequestRotation.request_id == request_id, col(RequestRotation.rotation_id).in_(portion)
+            )
+        )
+    }
+    new = [
+        {
+            "request_id": request_id,
+            "rotation_id": link.rotation_id,
+            "approval_id": approval_id,
+            "agreed": list(link.agreed),
+        }
+        for link in links
+        if link.rotation_id not in known
+    ]
+    if new:
+        session.execute(insert(RequestRotation), new)
 
 
 def tally(session: Session, request_id: int) -> list[Tally]:

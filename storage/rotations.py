@@ -1,10 +1,10 @@
 """Rotations: what is open, what the latest of each record was, and cancelling what has not begun."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, update
+from sqlalchemy import func, insert, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
@@ -22,6 +22,7 @@ from storage.models import (
     Status,
     Task,
     TaskState,
+    new_uid,
     now,
 )
 
@@ -65,6 +66,19 @@ def latest_rotations(session: Session, record_ids: Sequence[int]) -> dict[int, R
         for rotation in session.exec(select(Rotation).where(col(Rotation.id).in_(newest))):
             found[rotation.record_id] = rotation
     return found
+
+
+def add_rotations(session: Session, rotations: Sequence[Mapping[str, object]]) -> list[int]:
+    """Store new rotations, each given by the fields that differ from a rotation's defaults; their ids, in order.
+
+    In bulk, because "all" may be ten thousand.
+    """
+    blank = Rotation(organization_id=0, record_id=0, requested_by="").model_dump(exclude={"id"})
+    rows = [{**blank, "uid": new_uid(), **each} for each in rotations]
+    if not rows:
+        return []
+    stored = insert(Rotation).returning(col(Rotation.id), sort_by_parameter_order=True)
+    return list(session.scalars(stored, rows))
 
 
 def records_of_rotations(session: Session, rotation_ids: Sequence[int]) -> dict[int, int]:

@@ -1,10 +1,10 @@
 """Tasks: what is due in a lane, what a step needs to be done, and whether it may still write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from storage.lanes import LOOKING, Waiting
@@ -44,6 +44,13 @@ class Step:
         """The account's match with this very record is approved at this moment."""
         match = self.match
         return match is not None and match.state == MatchState.APPROVED and match.record_id == self.rotation.record_id
+
+
+def add_tasks(session: Session, tasks: Sequence[Mapping[str, object]]) -> None:
+    """Store new tasks, each given by the fields that differ from a task's defaults. In bulk."""
+    blank = Task(organization_id=0, connection_id=0, kind="").model_dump(exclude={"id"}, exclude_none=True)
+    if tasks:
+        session.execute(insert(Task), [{**blank, **each} for each in tasks])
 
 
 def due_tasks(

@@ -21,14 +21,14 @@ from storage.models import (
     Rotation,
     RotationState,
     Status,
-    Task,
     TaskKind,
     TaskState,
     Tier,
     now,
 )
 from storage.revisions import find_revisions
-from storage.rotations import MatchedAccount, matched_accounts, open_rotations
+from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
+from storage.tasks import add_tasks
 
 
 class Intent(StrEnum):
@@ -177,47 +177,49 @@ def request(
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
     looked at again at once, whatever they were waiting for.
     """
-    rotations: list[Rotation] = []
-    for each in previews:
-        if each.open is not None:
-            rotations.append(each.open)
-        elif each.intent is not Intent.LEAVE_OUT:
-            rotations.append(_new_rotation(operator, each, by_name=by_name))
-    session.add_all(rotations)
-    session.flush()
-    by_record = {rotation.record_id: rotation for rotation in rotations}
-    tasks = [
-        Task(
-            organization_id=each.organization.id,
-            connection_id=matched.connection.id,
-            kind=TaskKind.ROTATE,
-            state=TaskState.WAITING if len(each.accounts) > 1 else TaskState.READY,
-            rotation_id=by_record[each.record.id].id,
-            account_id=matched.account.id,
-            position=_likelihood_to_refuse(matched.account),
-        )
-        for each in previews
-        if each.intent is Intent.ROTATE
-        for matched in each.accounts
-    ]
-    session.add_all(tasks)
-    session.flush()
+    new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
+    ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
+    by_record = {each.record.id: rotation_id for each, rotation_id in zip(new, ids, strict=True)}
+    by_record |= {each.record.id: each.open.id for each in previews if each.open is not None}
+    add_tasks(
+        session,
+        [
+            {
+                "organization_id": each.organization.id,
+                "connection_id": matched.connection.id,
+                "kind": TaskKind.ROTATE,
+                "state": TaskState.WAITING if len(each.accounts) > 1 else TaskState.READY,
+                "rotation_id": by_record[each.record.id],
+                "account_id": matched.account.id,
+                "position": _likelihood_to_refuse(matched.account),
+            }
+            for each in previews
+            if each.intent is Intent.ROTATE
+            for matched in each.accounts
+        ],
+    )
     lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in (Intent.ROTATE, Intent.JOIN)}
     retry_now(session, sorted(lanes))
-    trail.append_all(session, [_line(operator, each, by_record) for each in previews if each.record.id in by_record])
-    return [rotation.id for rotation in rotations]
+    asked = [each for each in previews if each.record.id in by_record]
+    trail.append_all(session, [_line(operator, each, by_record) for each in asked])
+    return [by_record[each.record.id] for each in asked]
 
 
-def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> Rotation:
-    rotation = Rotation(
-        organization_id=each.organization.id,
-        record_id=each.record.id,
-        requested_by=operator.key,
-        by_name=by_name,
-    )
+def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[str, object]:
+    rotation: dict[str, object] = {
+        "organization_id": each.organization.id,
+        "record_id": each.record.id,
+        "requested_by": operator.key,
+        "by_name": by_name,
+    }
     if each.intent is Intent.REFUSE:
-        rotation.state, rotation.status = RotationState.REFUSED, each.status or Status.NOT_PERMITTED
-        rotation.reason, rotation.cause, rotation.ended_at = each.reason, each.cause, now()
+        rotation |= {
+            "state": RotationState.REFUSED,
+            "status": each.status or Status.NOT_PERMITTED,
+            "reason": each.reason,
+            "cause": each.cause,
+            "ended_at": now(),
+        }
     return rotation
 
 
@@ -227,14 +229,14 @@ def _likelihood_to_refuse(account: Account) -> int:
     return order.index(Tier(account.tier))
 
 
-def _line(operator: Operator, each: Preview, by_record: dict[int, Rotation]) -> Line:
+def _line(operator: Operator, each: Preview, by_record: dict[int, int]) -> Line:
     event = {Intent.ROTATE: "rotation.requested", Intent.JOIN: "rotation.joined"}.get(each.intent, "rotation.refused")
     return Line(
         event=event,
         operator=operator.key,
         source=operator.source,
         organization=each.organization,
-        subject=f"rotation {by_record[each.record.id].id} of record {each.record.id}",
+        subject=f"rotation {by_record[each.record.id]} of record {each.record.id}",
         result=each.status or "ok",
         details={"reason": each.reason} if each.intent is Intent.REFUSE else {},
     )

@@ -27,16 +27,16 @@ from storage.models import (
     Organization,
     Record,
     Request,
-    RequestRotation,
     RequestState,
     Rotation,
     Tier,
     now,
 )
-from storage.notices import ROTATION, post, reopen, touch
+from storage.notices import RESULT, ROTATION, finish, post, reopen, touch
 from storage.records import get_records
 from storage.requests import (
     OPEN,
+    Link,
     confirmed_since,
     failed_records,
     forget_previews,
@@ -181,7 +181,7 @@ def approve(
     if approval.state == ApprovalState.APPROVED:
         _start(session, trail, settings, requester, drafted, approval)
     else:
-        _cancel_for(kept, approval)
+        _cancel_for(session, kept, approval)
     touch(session, ROTATION, kept.id)
     return approval
 
@@ -189,7 +189,7 @@ def approve(
 def cancel(session: Session, trail: Trail, operator: Operator, request_id: int) -> int:
     """Take back what has not begun; returns how many rotations that were. What has begun goes on to its end.
 
-    Whoever asked, and whoever may stop everything there, may; `NotPermitted` otherwise.
+    Whoever may stop everything there may; `NotPermitted` otherwise.
     """
     kept = get_request(session, request_id)
     organization = session.get_one(Organization, kept.organization_id)
@@ -270,7 +270,7 @@ def retry(
         kept.state, kept.ended_at = RequestState.UNDER_WAY, None
         session.add(kept)
         rotations = request(session, trail, operator, alone, by_name=kept.by_name)
-        link_rotations(session, [RequestRotation(request_id=kept.id, rotation_id=each) for each in rotations])
+        link_rotations(session, kept.id, [Link(each) for each in rotations])
         reopen(session, ROTATION, kept.id)
     apart = _ask_apart(session, trail, settings, operator, organization, kept, guarded) if guarded else None
     trail.append(
@@ -292,8 +292,7 @@ def look_after(session: Session, trail: Trail, settings: Settings, at: datetime)
         if approval.request_id is not None:
             kept = get_request(session, approval.request_id)
             if kept.state == RequestState.AWAITING_APPROVAL:
-                _cancel_for(kept, approval)
-                touch(session, ROTATION, kept.id)
+                _cancel_for(session, kept, approval)
     remind(session, settings, at)
 
 
@@ -359,18 +358,9 @@ def _start(
     }
     # The second administrator agreed to the accounts that were privileged then; whoever becomes it later is not meant.
     records = records_of_rotations(session, rotations)
-    link_rotations(
-        session,
-        [
-            RequestRotation(
-                request_id=kept.id,
-                rotation_id=rotation_id,
-                approval_id=approval.id if approval is not None else None,
-                agreed=protected.get(record_id, []) if approval is not None else [],
-            )
-            for rotation_id, record_id in records.items()
-        ],
-    )
+    agreed = protected if approval is not None else {}
+    links = [Link(rotation_id, agreed.get(record_id, ())) for rotation_id, record_id in records.items()]
+    link_rotations(session, kept.id, links, approval.id if approval is not None else None)
     kept.confirmed_at = now()
     _decided(kept, RequestState.UNDER_WAY, approval.decided_by if approval else requester.key)
     session.add(kept)
@@ -434,8 +424,8 @@ def _decided(kept: Request, state: RequestState, by: str | None) -> None:
     kept.version += 1
 
 
-def _cancel_for(kept: Request, approval: Approval) -> None:
-    """Nobody agreed to it: nothing was ever started."""
+def _cancel_for(session: Session, kept: Request, approval: Approval) -> None:
+    """Nobody agreed to it, so nothing was ever started: the card says so, and whoever asked is told."""
     _decided(kept, RequestState.CANCELLED, approval.decided_by)
     kept.ended_at = now()
     match approval.state:
@@ -448,6 +438,10 @@ def _cancel_for(kept: Request, approval: Approval) -> None:
             )
         case _:
             kept.reason = "Nobody agreed to it within an hour. Nothing was rotated. Ask again when somebody is there."
+    session.add(kept)
+    post(session, kind=RESULT, subject=kept.id, address=kept.requested_by, organization_id=kept.organization_id)
+    finish(session, RESULT, kept.id)
+    finish(session, ROTATION, kept.id)
 
 
 def _only_the_requester(kept: Request, operator: Operator) -> None:

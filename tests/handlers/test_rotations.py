@@ -252,6 +252,7 @@ def test_a_refusal_by_the_second_administrator_is_said_on_the_card(office: Offic
     with office.at_work():
         asks_for_tom(office).press("Refuse")
         office.alice.sees("Not rotated: one password", in_="#acme").says("Another administrator refused it")
+        office.alice.sees("Not rotated: one password", in_="@rekey").says("Another administrator refused it")
 
     assert holds(office, "tom.baker", 3)
 

@@ -9,11 +9,12 @@ from sqlmodel import Session, select
 
 from bot.audit import export_json
 from bot.permissions import Operator, operator_named
+from bot.rotation.progress import Progress, progress
 from bot.rotation.requests import Answer, Confirmed, Draft, Retried, approve, cancel, confirm, draft, retry
 from bot.settings import Settings
 from storage.approvals import find_waiting
 from storage.grants import operators_with, set_operators
-from storage.models import Account, Approval, Grant, Organization, Record, Request, Role, Rotation, Tier
+from storage.models import Account, Approval, Grant, Lane, Organization, Record, Request, Role, Rotation, Tier
 from storage.requests import get_request, rotation_ids
 from tests.rotation.world import World
 
@@ -76,6 +77,24 @@ class People:
         """The latest of each record."""
         with self.world.database.reading() as session:
             return [session.get_one(Rotation, each) for each in rotation_ids(session, request_id)]
+
+    def newest(self) -> int:
+        """The last request anybody made."""
+        with self.world.database.reading() as session:
+            return max(session.exec(select(Request.id)).all())
+
+    def progress(self, request_id: int) -> Progress:
+        """What its card would say."""
+        with self.world.database.reading() as session:
+            return progress(session, get_request(session, request_id))
+
+    def looks_again(self) -> None:
+        """The lane's pause is over, and it is looked at once more; its failures count on."""
+        with self.world.database.writing() as session:
+            for lane in session.exec(select(Lane)):
+                lane.backoff_until = None
+        for connection in self.world.connections.values():
+            self.world.lanes().drain(connection.id, seconds=0.05)
 
     def becomes(self, account: str, tier: Tier) -> None:
         """An account's known tier changes, as a sync would find it."""

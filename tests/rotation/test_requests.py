@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -9,6 +10,7 @@ from sqlmodel import select
 from bot.demo.practice_faults import Fault
 from bot.errors import BadInput, NotPermitted
 from bot.permissions import Operator
+from bot.rotation.progress import Mend
 from bot.rotation.requests import Answer, approve, look_after
 from bot.settings import Settings
 from storage.approvals import find_waiting
@@ -18,6 +20,7 @@ from storage.models import (
     Match,
     MatchState,
     Notice,
+    Organization,
     Record,
     RequestState,
     Role,
@@ -27,8 +30,10 @@ from storage.models import (
     Tier,
     now,
 )
+from storage.records import records_called
 from tests.rotation.people import ALICE, BOB, STRANGER, TINA, VIC, People
 from tests.rotation.world import World, side_by_side
+from tests.storage.databases import KINDS, migrated_database
 
 OLD = "Old-pass-0001!"
 
@@ -479,3 +484,69 @@ def test_a_match_withdrawn_after_the_confirmation_stops_the_rotation(people: Peo
     people.world.drains()
 
     assert [each.cause for each in people.rotations(request_id)] == ["consent-withdrawn"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_either_database_a_request_fails_is_retried_and_says_how_it_stands(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with migrated_database(kind, request, tmp_path) as database:
+        world = World.build(database, tmp_path)
+        domain = world.directory("acme")
+        for name in ("ann", "ben", "cleo", "dora"):
+            domain.person(name, OLD)
+        domain.person("dom", OLD, groups=("Domain Admins",))
+        names = ("ann", "ben", "cleo", "dora", "dom")
+        matched = {name: world.matched(name, {"acme": name}) for name in names}
+        people = People(world)
+        domain.fails("set_password", with_=Fault.POLICY, times=None, account="ann")
+        domain.account("ben").enabled = False
+        request_id = people.asks(ALICE, *matched.values()).draft.request.id
+        assert people.progress(request_id).expires_at is not None
+        people.decides(BOB, request_id)
+        before = people.progress(request_id)
+        assert (before.total, before.planned, before.done) == (5, 5, 0)
+        world.drains()
+
+        stands = people.progress(request_id)
+        assert (stands.successful, stands.failed, stands.begun, stands.over) == (3, 2, 0, True)
+        assert {(cause.names, cause.mend) for cause in stands.causes} == {
+            (("ann",), Mend.RETRY),
+            (("ben",), Mend.RECORD),
+        }
+
+        domain.heals()
+        like = next(cause.like for cause in stands.causes if cause.mend is Mend.RETRY)
+        people.retries(TINA, request_id, people.request(request_id).version, like)
+        world.drains()
+        after = people.progress(request_id)
+        assert (after.total, after.successful, after.failed) == (5, 4, 1)
+        people.asks(TINA, matched["cleo"])
+        assert people.cancels(TINA, people.newest()) == 1
+
+
+def test_a_card_says_what_it_waits_for(people: People, ann: Record) -> None:
+    people.world.domains["acme"].fails("any", with_=Fault.UNREACHABLE, times=None)
+    request_id = people.asks(TINA, ann).draft.request.id
+    for _ in range(4):
+        people.looks_again()
+
+    [wait] = people.progress(request_id).waits
+    assert "acme is away and is looked at again by itself" in wait
+    with people.world.database.writing() as session:
+        organization = session.get_one(Organization, people.world.organization.id)
+        organization.frozen_at, organization.frozen_by = now(), TINA
+    assert "stopped here" in people.progress(request_id).waits[0]
+
+
+@pytest.mark.usefixtures("ben")
+def test_names_are_found_as_people_say_them(people: People, ann: Record) -> None:
+    def found(words: str) -> list[str]:
+        with people.world.database.reading() as session:
+            here = people.world.organization.id
+            return [record.name for record in records_called(session, [here], words, 10)]
+
+    assert found("ann") == found("ANN") == found("ACME\\ann") == found(str(ann.id)) == ["ann"]
+    assert found("GLOBEX\\ann") == []
+    assert found("n") == ["ann", "ben"]
+    assert found("%") == found("_") == found("") == found("   ") == []

@@ -65,8 +65,11 @@ def test_killed_around_every_write_of_a_put_back_both_domains_hold_the_earlier_p
     first_write = next(at for at, each in enumerate(boundaries) if "set_password" in each)
     after = boundaries[first_write:]
     commits = [each for each in after if "commit" in each]
-    targets = [each for each in after if "set_password" in each] + commits[::2]
-    assert len(targets) >= 12, targets
+    answered = [at for at, each in enumerate(after) if each.startswith("after set_password")]
+    # Before each write that goes through, while its answer is on the way, and right after it.
+    targets = [each for each in after if each.startswith("before set_password")]
+    targets += [after[at - step] for at in answered for step in (1, 0)] + commits[::3]
+    assert len(targets) >= 10, targets
 
     killed = 0
     for target in targets:

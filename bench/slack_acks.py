@@ -234,7 +234,7 @@ def _start(services: Services, alice: str) -> int:
         review.approve_all_exact(session, services.trail, cli_operator(), busy.id)
     with services.database.writing() as session:
         operator = operator_named(session, alice, "bench", services.settings.administrators)
-        drafted = requests.draft(session, services.settings, operator, busy, None)
+        drafted = requests.draft(session, services.trail, services.settings, operator, busy, None)
         requests.confirm(session, services.trail, services.settings, operator, drafted.request.id)
         return _open(session)
 

@@ -7,7 +7,7 @@ tried again until it is over.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import SecretStr
@@ -26,11 +26,14 @@ from storage.connections import add_connections, connections_of, name_key
 from storage.database import Database
 from storage.links import use_link
 from storage.models import Connection, Organization, now
+from storage.notices import finish, post
 from storage.revisions import Safe
 from storage.tasks import request_sync
 
 PAGE = "credential page"
 """The source that what happens on the page is audited with."""
+CONNECTED = "connected"
+"""The notice to whoever typed the credential, in the doctor's words."""
 _LONGEST_NAME = 100
 
 
@@ -160,6 +163,15 @@ def enter(
             seal_credential(connection, safe.keys, secret)
         add_connections(session, [connection])
         request_sync(session, connection)
+        post(
+            session,
+            kind=CONNECTED,
+            subject=connection.id,
+            address=opened.operator.key,
+            organization_id=organization.id,
+            view={"findings": [asdict(each) for each in findings]},
+        )
+        finish(session, CONNECTED, connection.id)
         trail.append(
             session,
             event="connection.added",

@@ -2,7 +2,9 @@
 everything in an organization, and lifting that again.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
+from zoneinfo import available_timezones
 
 from pydantic import SecretStr
 from sqlmodel import Session
@@ -10,15 +12,18 @@ from sqlmodel import Session
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, connect
 from bot.directories.base import Finding
-from bot.errors import NotPermitted, OutsideError
+from bot.errors import BadInput, NotPermitted, OutsideError
 from bot.matching.suggesting import suggest
-from bot.permissions import DEFAULT_BULK, Decision, Operator, may_start, may_stop
+from bot.permissions import DEFAULT_BULK, Decision, Operator, may_administer, may_start, may_stop
 from bot.settings import Network
 from bot.tiers import tier_of
 from storage.accounts import accounts_of
 from storage.connections import add_connections, connections_of, name_key
 from storage.lanes import wake
 from storage.models import Connection, Organization, now
+from storage.organizations import find_organization, organization_of
+
+_LONGEST_NAME = 100
 
 
 def bring_in(
@@ -44,6 +49,81 @@ def add_vault(session: Session, organization: Organization, name: str) -> Connec
     )
     add_connections(session, [vault])
     return vault
+
+
+def why_not_found(session: Session, name: str, timezone: str) -> tuple[str, str] | None:
+    """Which of the two, `name` or `timezone`, does not do for a new organization, and why; None when both do."""
+    if not name.strip() or name != name.strip() or len(name) > _LONGEST_NAME or _has_invisible(name):
+        return "name", f"A name has 1 to {_LONGEST_NAME} characters, none of them invisible, and no blanks around it."
+    if find_organization(session, name) is not None:
+        return "name", f"There is an organization called {name} already. Choose it above."
+    if timezone not in available_timezones():
+        return "timezone", f"{timezone[:60]} is not a time zone. Write it as Europe/London."
+    return None
+
+
+def found(session: Session, trail: Trail, operator: Operator, name: str, timezone: str) -> Organization:
+    """A new organization with an empty embedded vault. `NotPermitted` for whoever does not administer everything;
+    `BadInput` when name or time zone do not do.
+    """
+    _refuse_unless(may_administer(operator, None))
+    wrong = why_not_found(session, name, timezone)
+    if wrong is not None:
+        raise BadInput(f"{wrong[1]} Nothing was changed.")
+    organization = bring_in(session, name, channel=None, timezone=timezone)
+    add_vault(session, organization, "vault")
+    _write_down(session, trail, operator, "organization.added", organization)
+    return organization
+
+
+def bind(session: Session, trail: Trail, operator: Operator, organization: Organization, channel: str) -> None:
+    """Make this channel the organization's; whoever calls has made sure that nobody outside reads it.
+
+    `NotPermitted` when the operator does not administer it; `BadInput` when the channel is another organization's.
+    """
+    _refuse_unless(may_administer(operator, organization.id))
+    holder = organization_of(session, channel)
+    if holder is not None and holder.id != organization.id:
+        raise BadInput(
+            f"This is the channel of {holder.name} already, and a channel is one organization's. Nothing was changed."
+        )
+    before, organization.channel = organization.channel, channel
+    session.add(organization)
+    session.flush()
+    details = {"channel": channel, "before": before}
+    _write_down(session, trail, operator, "organization.channel_bound", organization, details=details)
+
+
+def refuse_shared(session: Session, trail: Trail, operator: Operator, channel: str) -> None:
+    """Write down that somebody wanted to bind a channel that people outside read."""
+    trail.append(
+        session,
+        event="organization.channel_refused",
+        operator=operator.key,
+        source=operator.source,
+        subject=f"channel {channel}",
+        result="refused",
+        details={"reason": "shared outside"},
+    )
+
+
+def _write_down(
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    event: str,
+    organization: Organization,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    trail.append(
+        session,
+        event=event,
+        operator=operator.key,
+        source=operator.source,
+        organization=organization,
+        subject=organization.name,
+        details=details,
+    )
 
 
 def new_directory(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
@@ -118,6 +198,11 @@ def lift(session: Session, trail: Trail, operator: Operator, organization: Organ
 def _refuse_unless(decision: Decision) -> None:
     if not decision.allowed:
         raise NotPermitted(f"{decision.reason} Nothing was changed.")
+
+
+def _has_invisible(name: str) -> bool:
+    """Control, zero-width and bidi characters make one name look like another."""
+    return any(unicodedata.category(each) in {"Cc", "Cf", "Zl", "Zp"} for each in name)
 
 
 def mark(session: Session, organization: Organization, marks: Mapping[str, Sequence[str]]) -> int:

@@ -11,11 +11,23 @@ from slack_bolt import App
 
 from bot.notices import Draw
 from bot.services import Services
-from handlers import approvals, channels, errors, home, matches, people, records, reveal, rotate_command, rotations
+from handlers import (
+    approvals,
+    channels,
+    errors,
+    home,
+    matches,
+    people,
+    records,
+    reveal,
+    rotate_command,
+    rotations,
+    setup,
+)
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, setup, approvals, channels)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
 `draws(services)`, where their pictures depend on the settings)."""
 

@@ -152,7 +152,7 @@ def _preview(asked: Asked, view_id: str, organization: Organization, found: Sequ
     asked.allow(may_rotate(asked.operator, organization.id, Tier.PERSON))
     with asked.writing() as session:
         here = get_organization(session, organization.id)
-        drafted = requests.draft(session, asked.services.settings, asked.operator, here, found)
+        drafted = requests.draft(session, asked.services.trail, asked.services.settings, asked.operator, here, found)
     _update(asked, view_id, previews.preview(drafted, _memo(asked, drafted)))
 
 

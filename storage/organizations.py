@@ -25,3 +25,8 @@ def get_organization(session: Session, name_or_id: str | int) -> Organization:
 def organization_of(session: Session, channel: str) -> Organization | None:
     """The organization whose channel this is."""
     return session.exec(select(Organization).where(Organization.channel == channel)).one_or_none()
+
+
+def find_organization(session: Session, name: str) -> Organization | None:
+    """The organization with this name, whatever its case."""
+    return session.exec(select(Organization).where(Organization.name_key == name_key(name))).one_or_none()

@@ -163,17 +163,20 @@ def find_revisions(session: Session, record_ids: Collection[int], state: Revisio
     }
 
 
-def promote(session: Session, pending: Revision, proved_at: datetime) -> None:
-    """The pending revision was proved everywhere: pending → current, current → previous, previous → old.
+def promote(session: Session, proved: Sequence[Revision], proved_at: datetime) -> None:
+    """These pending revisions, of a record each, were proved everywhere: pending → current, current → previous,
+    previous → old.
 
-    `BadInput` when it is not pending (any more). Say so in the escrow file too, with `note_proved`.
+    `BadInput` when one is not pending (any more). Say so in the escrow file too, with `note_proved`.
     """
-    if pending.state != RevisionState.PENDING:
-        raise BadInput(f"Revision {pending.id} is {pending.state}, not pending: it was left as it is.")
-    _retire(session, [pending.record_id])
-    pending.state = RevisionState.CURRENT
-    pending.proved_at = proved_at
-    session.add(pending)
+    for revision in proved:
+        if revision.state != RevisionState.PENDING:
+            raise BadInput(f"Revision {revision.id} is {revision.state}, not pending: it was left as it is.")
+    _retire(session, [revision.record_id for revision in proved])
+    for revision in proved:
+        revision.state = RevisionState.CURRENT
+        revision.proved_at = proved_at
+    session.add_all(proved)
     session.flush()
 
 

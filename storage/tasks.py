@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from storage.lanes import LOOKING, Waiting
@@ -108,23 +108,7 @@ def hindrance(session: Session, task_id: int, token: int) -> str | None:
     `lease`: another worker owns the lane; `frozen`: the organization was stopped; `changed`: the step, its rotation or
     the consent is not what it was a moment ago.
     """
-    row = session.execute(
-        select(  # type: ignore[call-overload]
-            Lane.token,
-            Task.state,
-            Organization.frozen_at,
-            Rotation.ended_at,
-            Match.state,
-            Match.record_id,
-            Rotation.record_id,
-        )
-        .select_from(Task)
-        .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
-        .join(Rotation, col(Rotation.id) == col(Task.rotation_id))
-        .join(Organization, col(Organization.id) == col(Task.organization_id))
-        .outerjoin(Match, col(Match.account_id) == col(Task.account_id))
-        .where(Task.id == task_id)
-    ).one_or_none()
+    row = session.execute(_BEFORE_A_WRITE, {"task": task_id}).one_or_none()
     if row is None:
         return "changed"
     lane_token, state, frozen_at, ended_at, match_state, match_record, record = row
@@ -137,6 +121,26 @@ def hindrance(session: Session, task_id: int, token: int) -> str | None:
     if state == TaskState.APPLYING and (match_state != MatchState.APPROVED or match_record != record):
         return "changed"
     return None
+
+
+# Made once: it is asked before every single write, while the directory waits for us.
+_BEFORE_A_WRITE = (
+    select(  # type: ignore[call-overload]
+        Lane.token,
+        Task.state,
+        Organization.frozen_at,
+        Rotation.ended_at,
+        Match.state,
+        Match.record_id,
+        Rotation.record_id,
+    )
+    .select_from(Task)
+    .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
+    .join(Rotation, col(Rotation.id) == col(Task.rotation_id))
+    .join(Organization, col(Organization.id) == col(Task.organization_id))
+    .outerjoin(Match, col(Match.account_id) == col(Task.account_id))
+    .where(Task.id == bindparam("task"))
+)
 
 
 def unproven_tries(session: Session, account_ids: Iterable[int], window: timedelta) -> dict[int, int]:

@@ -357,6 +357,6 @@ def test_a_change_explained_by_a_recovered_revision_is_not_listed(database: Data
     _, _, directory_id = fill(database, safe, trail)
     with database.writing() as session:
         pending = session.exec(select(Revision).where(Revision.state == RevisionState.PENDING)).one()
-        promote(session, pending, AT + timedelta(hours=3, seconds=2))
+        promote(session, [pending], AT + timedelta(hours=3, seconds=2))
     assert changed_since(database, directory_id, AT + timedelta(hours=3)) == []
     assert changed_since(database, directory_id, AT + timedelta(hours=4)) == [("desk", "desk")]

@@ -60,7 +60,7 @@ for turn in itertools.count():
         pending = add_password(session, safe, place, record, f"{record.name} {turn}", RevisionState.PENDING)
     print("made", record.name, turn, flush=True)
     with database.writing() as session:
-        promote(session, pending, AT)
+        promote(session, [pending], AT)
         note_proved(safe, [pending])
     print("proved", record.name, turn, flush=True)
 """
@@ -122,7 +122,7 @@ def pend(database: Database, safe: Safe, place: Place, record: Record, password:
 def rotate(database: Database, safe: Safe, place: Place, record: Record, password: str) -> None:
     pending = pend(database, safe, place, record, password)
     with database.writing() as session:
-        promote(session, pending, AT)
+        promote(session, [pending], AT)
         note_proved(safe, [pending])
 
 
@@ -241,7 +241,7 @@ def test_a_current_revision_the_escrow_file_was_not_told_of_stays_current(
     """Killed between the commit and the note."""
     [(place, record, _)] = stored(database, safe, "first")
     with database.writing() as session:
-        promote(session, session.merge(pend(database, safe, place, record, "second")), AT)
+        promote(session, [session.merge(pend(database, safe, place, record, "second"))], AT)
     assert recover(database, safe, trail, OPERATOR, recovery_key) == Recovered()
     assert passwords(database, safe)[record.name]["current"] == ["second"]
 
@@ -261,7 +261,7 @@ def test_what_happened_since_yesterdays_backup_comes_back(
     backup(lost, safe.keys, trail, OPERATOR, tmp_path / "yesterday.backup")
     with lost.writing() as session:
         pending = session.merge(pending)
-        promote(session, pending, AT)
+        promote(session, [pending], AT)
         note_proved(safe, [pending])
     rotate(lost, safe, place, record, "today")
     rotate(lost, safe, place, under_way, "today too")

@@ -123,6 +123,7 @@ class Settlement:
         self.lines = []
         if self.promoted:
             promoted, self.promoted = self.promoted, []
+            promote(session, promoted, now())
             after_commit(session, lambda: note_proved(self.safe, promoted))
 
     # ---- one step ------------------------------------------------------------------------------------------------
@@ -222,7 +223,6 @@ class Settlement:
 
     def _finish(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         pending = self.session.get_one(Revision, rotation.revision_id)
-        promote(self.session, pending, now())
         self.promoted.append(pending)
         where = _and([self.names[task.connection_id] for task in tasks])
         rotation.reason = (

@@ -15,7 +15,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from bot.approvals import ask, close, decide, expired, remind, takes_two
-from bot.audit import Trail
+from bot.audit import Line, Trail
 from bot.errors import BadInput, NotPermitted, RowNotFound
 from bot.permissions import PROTECTED, Operator, may_stop, operator_named
 from bot.rotation.planning import Intent, Preview, preview, request
@@ -93,12 +93,16 @@ class Confirmed:
 
 def draft(
     session: Session,
+    trail: Trail,
     settings: Settings,
     operator: Operator,
     organization: Organization,
     records: Sequence[Record] | None,
 ) -> Draft:
-    """Keep what this operator is about to ask for: these records by name, or everything "all" means for None."""
+    """Keep what this operator is about to ask for: these records by name, or everything "all" means for None.
+
+    Asking by name for what one may not rotate is on record, although nothing comes of it.
+    """
     asked = records if records is not None else [each for _, each in approved_records(session, organization.id)]
     forget_previews(session, operator.key, now() - _A_DAY)
     kept = Request(
@@ -113,6 +117,22 @@ def draft(
     session.flush()
     drafted = _draft(session, settings, operator, kept)
     kept.plan = _hash(drafted)
+    tried = [each for each in drafted.previews if each.cause == "operator-not-permitted"] if kept.by_name else []
+    trail.append_all(
+        session,
+        [
+            Line(
+                event="rotation.refused",
+                operator=operator.key,
+                source=operator.source,
+                organization=organization,
+                subject=f"record {each.record.id}",
+                result=each.status or "refused",
+                details={"reason": each.reason},
+            )
+            for each in tried
+        ],
+    )
     return drafted
 
 

@@ -5,7 +5,7 @@ about to be written is committed first, for the whole group at once, and right b
 more: a lane that was taken over, an organization that was stopped, or a consent withdrawn a moment ago stops it there.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ from bot.errors import (
     Unreachable,
 )
 from bot.passwords import PasswordPolicy, generate, name_parts, strictest
-from bot.permissions import PROTECTED, may_rotate, operator_named
+from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rules import policy_of, rule_for
 from storage.approvals import agreed_accounts
@@ -185,11 +185,12 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         hold(session, worker.connection_id, worker.token)
         settlement = Settlement(session, worker.safe, worker.trail)
         fresh = steps_of(session, [step.task.id for step in steps])
+        requesters = _requesters(session, worker, fresh)
         for step, standing in zip(fresh, standings, strict=True):
             task = step.task
             if isinstance(standing, SYSTEMIC) or task.state != TaskState.WAITING:
                 continue
-            refusal = _why_not(session, worker, step, standing)
+            refusal = _why_not(session, worker, requesters, step, standing)
             if refusal is not None:
                 settlement.refuse(step, refusal)
             elif isinstance(standing, Standing):
@@ -331,11 +332,12 @@ def _begin(
     """Re-check everything, stage what has no password yet, and commit to the writes."""
     steps = steps_of(session, [step.task.id for step in seen])
     settlement = Settlement(session, worker.safe, worker.trail)
+    requesters = _requesters(session, worker, steps)
     going: list[tuple[Step, Standing]] = []
     for step, standing in zip(steps, standings, strict=True):
         if isinstance(standing, SYSTEMIC) or step.task.state not in (TaskState.READY, TaskState.PUT_BACK_READY):
             continue
-        refusal = _why_not(session, worker, step, standing)
+        refusal = _why_not(session, worker, requesters, step, standing)
         if refusal is not None:
             settlement.refuse(step, refusal)
         elif isinstance(standing, Standing):
@@ -378,7 +380,21 @@ def _set_since_the_check(task: Task, standing: Standing) -> bool:
     return (task.set_at_before, task.times_set_before) != (standing.password_set_at, standing.times_set)
 
 
-def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | RekeyError) -> Refusal | None:
+def _requesters(session: Session, worker: Worker, steps: Sequence[Step]) -> dict[str, Operator]:
+    """Whoever asked for these, with the roles they hold at this moment."""
+    return {
+        key: operator_named(session, key, "engine", worker.administrators)
+        for key in {step.rotation.requested_by for step in steps}
+    }
+
+
+def _why_not(
+    session: Session,
+    worker: Worker,
+    requesters: Mapping[str, Operator],
+    step: Step,
+    standing: Standing | RekeyError,
+) -> Refusal | None:
     """Why this account may not be written now: the directory's word, the consent, and the requester's right."""
     if isinstance(standing, Refused):
         return Refusal(standing)
@@ -394,7 +410,7 @@ def _why_not(session: Session, worker: Worker, step: Step, standing: Standing | 
             Status.NOT_PERMITTED,
         )
     rotation, organization, tier = step.rotation, step.organization, _effective(step.account, standing.tier)
-    operator = operator_named(session, rotation.requested_by, "engine", worker.administrators)
+    operator = requesters[rotation.requested_by]
     decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED

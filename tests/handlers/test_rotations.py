@@ -286,9 +286,35 @@ def test_a_viewer_and_somebody_without_a_role_start_nothing(office: Office) -> N
     assert rotations(office) == []
 
 
+def test_somebody_deactivated_starts_nothing_with_what_they_had_open(office: Office) -> None:
+    office.alice.types("/rotate all", in_="#acme")
+    office.alice.modal("Rotate passwords").says("A second administrator must agree").submit()
+    office.alice.modal().says("The other administrators are asked")
+    forged = office.last("view_submission") | {"trigger_id": "forged"}
+    forged["user"] = {**forged["user"], "id": office.member("dora").id}
+    forged["view"]["private_metadata"] = forged["view"]["private_metadata"].replace(
+        office.alice.id, office.member("dora").id
+    )
+    office.deliver(forged)
+
+    is_refused(office, "deactivated")
+
+
+def test_from_the_direct_message_the_record_opens_and_the_password_is_shown_once(office: Office) -> None:
+    with office.at_work():
+        rotates(office.tina, "now alice.obrien")
+        result = kept(office, office.tina.sees("Rotated one password", in_="@rekey"))
+        office.tina.modal().close()
+        result.press("Open the record")
+        office.tina.modal("Record").says("Successful").close()
+        result.press("Show password once")
+        office.tina.until(lambda: office.audit("reveal.asked") or None, "a link")
+
+
 def test_a_technician_is_shown_that_a_domain_admin_is_not_for_him(office: Office) -> None:
     office.tina.types("/rotate now tom.baker", in_="#acme")
     office.tina.modal().says("Nothing would be rotated").says("Ask an administrator")
+    assert [line.result for line in office.audit("rotation.refused")] == ["Admin Not Permitted"]
     with pytest.raises(AssertionError):
         office.tina.modal().submit()
 

@@ -37,7 +37,7 @@ class People:
         """A preview: of these by name, or of all."""
         with self.world.database.writing() as session:
             organization = session.get_one(Organization, self.world.organization.id)
-            return draft(session, self.settings, self._operator(session, key), organization, records)
+            return draft(session, self.world.trail, self.settings, self._operator(session, key), organization, records)
 
     def confirms(self, key: str, request_id: int) -> Confirmed:
         """Press Rotate under the preview."""

@@ -122,8 +122,17 @@ def test_a_technician_cannot_rotate_a_domain_admin(people: People, dom: Record) 
     drafted = people.drafts(TINA, [dom])
 
     assert [each.status for each in drafted.previews] == [Status.ADMIN_NOT_PERMITTED]
+    assert "rotation.refused" in people.audited()
     with pytest.raises(BadInput):
         people.confirms(TINA, drafted.request.id)
+
+
+def test_a_technician_cannot_rotate_a_record_that_a_domain_admin_shares_with_a_person(people: People) -> None:
+    people.world.directory("branch").person("dom", OLD)
+    shared = people.world.matched("both", {"acme": "dom", "branch": "dom"})
+
+    assert [each.status for each in people.drafts(TINA, [shared]).previews] == [Status.ADMIN_NOT_PERMITTED]
+    assert people.asks(ALICE, shared).answer is Answer.WAITS
 
 
 def test_somebody_made_domain_admin_between_preview_and_apply_is_left_alone_by_a_technician(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -70,6 +71,7 @@ def _run(scene: Scene, lease: timedelta | None = None) -> None:
 
 def _freeze() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.5)  # a stop reaches every thread only after a moment, in which this one must not go on
 
 
 def _once(

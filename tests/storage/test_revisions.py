@@ -87,7 +87,7 @@ def test_a_finished_rotation_moves_every_revision_one_place_on(database: Databas
     for password in ("second", "third"):
         with database.writing() as session:
             pending = add_password(session, safe, place, record, password, RevisionState.PENDING)
-            promote(session, pending, AT)
+            promote(session, [pending], AT)
             note_proved(safe, [pending])
     with database.reading() as session:
         states = {row.state: row for row in revisions_of(session, first.record_id)}
@@ -133,7 +133,7 @@ def test_only_a_pending_revision_is_promoted_or_discarded(database: Database, sa
     with database.writing() as session:
         revision = session.get_one(Revision, current.id)
         with pytest.raises(BadInput, match="not pending"):
-            promote(session, revision, AT)
+            promote(session, [revision], AT)
         with pytest.raises(BadInput, match="not pending"):
             discard(session, revision)
 

@@ -87,7 +87,7 @@ def test_a_password_rekey_proved_is_never_overwritten_unless_asked(world: World,
     with world.database.writing() as session:
         record = get_record(session, world.organization.id, "Jane Doe")
         pending = add_pending(world, safe, record, session)
-        promote(session, pending, now())
+        promote(session, [pending], now())
     result = imported(world, safe, tmp_path, TWO)
     assert (result.passwords, result.unchanged) == (0, 1)
     assert result.skipped[0].startswith("Line 2, Jane Doe: Rekey proved its present password on ")

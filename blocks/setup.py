@@ -1,0 +1,207 @@
+"""Setting an organization up: its channel, its directories, and what the doctor says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr
+from slack_sdk.models.blocks import (
+    ExternalDataSelectElement,
+    InputBlock,
+    InputInteractiveElement,
+    PlainTextInputElement,
+    PlainTextObject,
+    StaticSelectElement,
+)
+
+from blocks import ids, parts
+from blocks.drawn import Drawn
+from blocks.parts import Block, escape
+from bot.directories.base import Finding, Level
+from bot.links import Made
+from storage.models import Organization
+
+BIND, DIRECTORY = "setup.bind", "setup.directory"
+"""The forms."""
+ADD, ORGANIZATION = "setup.add", "setup.organization"
+"""The button that opens the second form, and the menu of organizations in the first."""
+CHOSEN, NEW_NAME, TIMEZONE = "organization", "new_name", "timezone"
+NAME, KIND, SERVERS, SIGN_IN, CA = "name", "kind", "servers", "sign_in", "ca"
+"""The fields."""
+
+_TITLE = "Set up"
+_MARKS = {Level.OK: "✅", Level.WARNING: "⚠️", Level.PROBLEM: "❌"}
+_SHOWN_MOST = 15
+_FINDINGS_MOST = 30
+_TOLD_MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryShown:
+    """One directory of the organization."""
+
+    name: str
+    kind: str
+    synced_at: datetime | None
+
+
+def overview(
+    organization: Organization, directories: Sequence[DirectoryShown], memo: Mapping[str, object], told: str = ""
+) -> dict[str, Any]:
+    """What the organization has already, and what it lacks."""
+    blocks: list[Block] = [parts.section(told)] if told else []
+    blocks.append(parts.section(f"*{escape(organization.name, 150)}*"))
+    channel = (
+        f"Its channel is <#{organization.channel}>. To move it, type `/rotate setup` in the other channel."
+        if organization.channel
+        else "It has no channel yet. Type `/rotate setup` in the channel that is to be its own."
+    )
+    blocks.append(parts.section(channel))
+    for each in directories[:_SHOWN_MOST]:
+        read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
+        blocks.append(parts.section(f"*{escape(each.name, 100)}*  ·  {escape(each.kind, 60)}  ·  {read}"))
+    if len(directories) > _SHOWN_MOST:
+        blocks.append(parts.context(f"and {len(directories) - _SHOWN_MOST:,} more"))
+    if not directories:
+        blocks.append(parts.section("It has no directory yet, so there is nobody to match or rotate."))
+    value = ids.value(organization.id)
+    buttons = [parts.button("Add a directory", ADD, value, style=None if directories else "primary")]
+    if directories:
+        buttons.append(parts.button("Doctor", ids.word("doctor"), value))
+    blocks.append(parts.actions(*buttons))
+    return parts.modal(_TITLE, blocks, memo=memo)
+
+
+def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[str, Any]:
+    """Which organization's is this channel to be?"""
+    menu = ExternalDataSelectElement(
+        action_id=ORGANIZATION, placeholder=PlainTextObject(text="Search the organizations"), min_query_length=0
+    )
+    blocks: list[Block] = [
+        parts.section(
+            f"<#{channel}> is to be the channel of one organization: its cards go there, and what is typed there is "
+            "about it. It cannot be a channel that people of other companies read."
+        ),
+        _input(CHOSEN, "Organization", menu, optional=True),
+    ]
+    if may_found:
+        typed = PlainTextInputElement(action_id=NEW_NAME, max_length=100)
+        zone = PlainTextInputElement(action_id=TIMEZONE, max_length=60, initial_value="UTC")
+        blocks.append(_input(NEW_NAME, "Or a new one, by its name", typed, optional=True))
+        hint = "Such as Europe/London. Only a new organization takes it from here."
+        blocks.append(_input(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
+    return parts.modal(_TITLE, blocks, callback_id=BIND, submit="Bind the channel", memo=memo)
+
+
+def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[str, object]) -> dict[str, Any]:
+    """Describe a directory. There is no field for its password, on purpose."""
+    several = len(kinds) > 1
+    blocks: list[Block] = [
+        parts.section(
+            f"A directory of *{escape(organization.name, 150)}*. The password Rekey signs in with is typed on Rekey's "
+            "own page, in the next step, and never in Slack."
+        ),
+        _input(NAME, "Name", PlainTextInputElement(action_id=NAME, max_length=100), hint="Such as head-office."),
+    ]
+    if several:
+        options = [parts.option(each, each) for each in kinds]
+        menu = StaticSelectElement(action_id=KIND, options=options, initial_option=options[0])
+        blocks.append(_input(KIND, "Kind", menu))
+    blocks += [
+        _input(
+            SERVERS,
+            "Domain controllers",
+            PlainTextInputElement(action_id=SERVERS, multiline=True, max_length=3000),
+            optional=several,
+            hint="One a line, in the order to try them: dc1.corp.example.com, or 10.0.0.5:636 as dc1.corp.example.com "
+            "where the certificate names another host.",
+        ),
+        _input(
+            SIGN_IN,
+            "Rekey signs in as",
+            PlainTextInputElement(action_id=SIGN_IN, max_length=512),
+            optional=several,
+            hint="A DN, or name@domain.",
+        ),
+        _input(
+            CA,
+            "Certificate authority (PEM)",
+            PlainTextInputElement(action_id=CA, multiline=True, max_length=3000),
+            optional=True,
+            hint="Paste it where the controllers' certificates come from the domain's own authority. A certificate is "
+            "no secret.",
+        ),
+    ]
+    return parts.modal("Add a directory", blocks, callback_id=DIRECTORY, submit="Go on", memo=memo)
+
+
+def credential_link(name: str, made: Made, address: SecretStr, memo: Mapping[str, object]) -> dict[str, Any]:
+    """The one-time link to where the password is typed."""
+    return parts.modal(
+        "Add a directory",
+        [
+            parts.section(
+                f"One thing is left for *{escape(name, 100)}*: its password. Type it on Rekey's own page; the "
+                "directory is asked first, and stored only if it agrees."
+            ),
+            parts.actions(parts.link("Open the page", address.get_secret_value(), "credential")),
+            parts.context(
+                f"The link is for you alone and lasts until {parts.moment(made.expires_at)}. Have your authenticator "
+                "app at hand. You hear from Rekey here once the directory is connected."
+            ),
+        ],
+        memo=memo,
+    )
+
+
+def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str, object]) -> dict[str, Any]:
+    """What was looked at, and what was found; what is wrong comes first."""
+    blocks: list[Block] = []
+    left = _FINDINGS_MOST
+    for subject, findings in examined:
+        shown = sorted(findings, key=lambda each: list(_MARKS).index(each.level), reverse=True)[:left]
+        left -= len(shown)
+        blocks.append(parts.header(subject))
+        blocks += [_finding(each) for each in shown]
+        if len(shown) < len(findings):
+            blocks.append(parts.context(f"and {len(findings) - len(shown):,} more: `rekey doctor` shows everything"))
+    if not blocks:
+        blocks.append(parts.section("There is nothing to look at yet: `/rotate setup` adds a directory."))
+    return parts.modal("Doctor", blocks[: parts.VIEW_BLOCKS_MOST], memo=memo)
+
+
+def connected(organization: Organization, name: str, findings: Sequence[Finding]) -> Drawn:
+    """Whoever typed the credential hears that the directory is connected, in the doctor's words."""
+    text = f"✅ *{escape(name, 100)}* of *{escape(organization.name, 100)}* is connected; its accounts are being read."
+    lines = [_finding(each, 400) for each in findings[:_TOLD_MOST]]
+    if len(findings) > _TOLD_MOST:
+        lines.append(parts.context(f"and {len(findings) - _TOLD_MOST:,} more: `/rotate doctor` shows them"))
+    review = parts.button("Review matches", ids.word("match"), ids.value(organization.id))
+    return Drawn("A directory is connected", [parts.section(text), *lines, parts.actions(review)])
+
+
+def entered(view: Mapping[str, Any], field: str) -> str:
+    """What was typed or chosen in a field; empty when nothing was."""
+    states: Mapping[str, Any] = view.get("state", {}).get("values", {}).get(field, {})
+    for state in states.values():
+        option = state.get("selected_option") or {}
+        return str(state.get("value") or option.get("value") or "").strip()
+    return ""
+
+
+def _finding(each: Finding, most: int = 1200) -> Block:
+    mend = f"\n_{escape(each.mend, most)}_" if each.mend else ""
+    return parts.section(f"{_MARKS[each.level]} {escape(each.what, most)}{mend}")
+
+
+def _input(
+    block_id: str, label: str, element: InputInteractiveElement, *, optional: bool = False, hint: str | None = None
+) -> Block:
+    return InputBlock(
+        block_id=block_id,
+        label=PlainTextObject(text=label),
+        element=element,
+        optional=optional,
+        hint=PlainTextObject(text=hint) if hint else None,
+    ).to_dict()

@@ -1,0 +1,257 @@
+"""`/rotate setup` and `/rotate doctor`: an organization gets its channel and its directories; how those are."""
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from slack_bolt import Ack, App
+from slack_sdk.errors import SlackApiError
+from sqlmodel import Session
+
+from blocks import ids, parts
+from blocks import setup as drawing
+from blocks.drawn import Drawn
+from bot import channels, credentials, organizations
+from bot.credentials import CONNECTED, Draft
+from bot.directories.base import Finding, Level
+from bot.doctor import examine
+from bot.errors import BadInput, NotPermitted, OutsideError, RekeyError
+from bot.notices import Draw
+from bot.permissions import may_administer, may_sync
+from bot.services import Services
+from bot.slack import Slack
+from handlers.context import Asked
+from handlers.errors import WrongFields
+from handlers.people import Refusal
+from handlers.rotate_command import Word
+from storage.connections import connections_of, get_connection
+from storage.models import Notice, Organization
+from storage.organizations import get_organization
+from storage.organizations import organizations as all_organizations
+
+ACTIVE_DIRECTORY = "active-directory"
+_SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:]+)(?::(?P<port>\d{1,5}))?(?:\s+as\s+(?P<tls_name>\S+))?")
+_DOCTORS = ThreadPoolExecutor(2, thread_name_prefix="doctor")
+"""Directories are slow and may be away: they are asked here, never in a listener."""
+
+_log = structlog.get_logger(__name__)
+
+
+def register(app: App, _services: Services) -> None:
+    """Listen to the forms."""
+
+    @app.options(drawing.ORGANIZATION)
+    def offered(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
+        typed = str(body.get("value", "")).casefold()
+        with asked.services.database.reading() as session:
+            mine = [each for each in all_organizations(session) if may_administer(asked.operator, each.id).allowed]
+        ack(
+            options=[parts.option(each.name, ids.value(each.id)) for each in mine if typed in each.name.casefold()][
+                :100
+            ]
+        )
+
+    @app.view(drawing.BIND)
+    def bind(ack: Ack, asked: Asked) -> None:
+        wanted = _wanted_organization(asked)
+        ack(response_action="update", view=parts.loading("Set up", memo=asked.memo))
+        _bind(asked, wanted)
+
+    @app.action(drawing.ADD)
+    def add(ack: Ack, asked: Asked) -> None:
+        ack()
+        organization = _administered(asked, asked.row()[0])
+        kinds = [ACTIVE_DIRECTORY, *asked.services.extra_kinds]
+        asked.opens(drawing.directory(organization, kinds, parts.memo_for(asked.operator.key, organization.id)))
+
+    @app.view(drawing.DIRECTORY)
+    def directory(ack: Ack, asked: Asked) -> None:
+        if asked.organization is None:
+            raise Refusal("This form belongs to no organization. Open it again with `/rotate setup`.")
+        ack(response_action="update", view=_credential_link(asked, asked.organization))
+
+
+def _setup(asked: Asked, _rest: str) -> None:
+    channel = asked.channel or ""
+    if asked.organization is not None:
+        asked.opens(_overview(asked, _administered(asked, asked.organization.id)))
+    elif channel[:1] in ("C", "G"):
+        _ask_whose(asked, channel)
+    else:
+        asked.answer("Type `/rotate setup` in the channel that is, or is to be, the organization's.")
+
+
+def _ask_whose(asked: Asked, channel: str) -> None:
+    may_found = may_administer(asked.operator, None)
+    with asked.services.database.reading() as session:
+        administers = any(may_administer(asked.operator, each.id).allowed for each in all_organizations(session))
+    if not administers:
+        asked.allow(may_found)
+    memo = parts.memo_for(asked.operator.key, None, channel=channel)
+    asked.opens(drawing.bind(channel, memo, may_found=may_found.allowed))
+
+
+def _wanted_organization(asked: Asked) -> int | str:
+    """The id of the one that was chosen, or the name of a new one."""
+    chosen = drawing.entered(asked.view, drawing.CHOSEN)
+    name = drawing.entered(asked.view, drawing.NEW_NAME)
+    if bool(chosen) == bool(name):
+        raise WrongFields({drawing.CHOSEN: "Choose an organization, or name a new one below: one of the two."})
+    if chosen:
+        return asked.read(chosen)[0]
+    with asked.services.database.reading() as session:
+        wrong = organizations.why_not_found(session, name, drawing.entered(asked.view, drawing.TIMEZONE) or "UTC")
+    if wrong is not None:
+        field, sentence = wrong
+        raise WrongFields({drawing.NEW_NAME if field == "name" else drawing.TIMEZONE: sentence})
+    return name
+
+
+def _bind(asked: Asked, wanted: int | str) -> None:
+    services, channel = asked.services, str(asked.memo.get("channel", ""))
+    try:
+        shared = Slack(asked.client).shared_outside(channel)
+    except OutsideError as error:
+        raise BadInput(
+            f"Slack does not show Rekey this channel ({error.cause}). Nothing was changed. If it is private, type "
+            "`/invite` there, choose Rekey, and try again."
+        ) from error
+    with asked.writing() as session:
+        if shared:
+            organizations.refuse_shared(session, services.trail, asked.operator, channel)
+        else:
+            organization = (
+                get_organization(session, wanted)
+                if isinstance(wanted, int)
+                else organizations.found(
+                    session,
+                    services.trail,
+                    asked.operator,
+                    wanted,
+                    drawing.entered(asked.view, drawing.TIMEZONE) or "UTC",
+                )
+            )
+            organizations.bind(session, services.trail, asked.operator, organization, channel)
+            channels.mended(session, channel)
+    if shared:
+        raise NotPermitted(
+            "People of another company read this channel, or are invited to, so Rekey does not work in it. Nothing was "
+            "changed. Take a channel of your own."
+        )
+    told = f"✅ <#{channel}> is the channel of *{parts.escape(organization.name, 100)}* now."
+    asked.client.views_update(view_id=asked.view["id"], view=_overview(asked, organization, told))
+
+
+def _overview(asked: Asked, organization: Organization, told: str = "") -> dict[str, Any]:
+    with asked.services.database.reading() as session:
+        found = connections_of(session, "directory", [organization.id])
+    directories = [drawing.DirectoryShown(each.name, each.kind, each.synced_at) for _, each in found]
+    return drawing.overview(organization, directories, parts.memo_for(asked.operator.key, organization.id), told)
+
+
+def _administered(asked: Asked, organization_id: int) -> Organization:
+    asked.here(organization_id)
+    asked.allow(may_administer(asked.operator, organization_id))
+    with asked.services.database.reading() as session:
+        return get_organization(session, organization_id)
+
+
+# ---- a directory -----------------------------------------------------------------------------------------------------
+
+
+def _credential_link(asked: Asked, organization: Organization) -> dict[str, Any]:
+    services, draft = asked.services, _draft(asked)
+    with asked.writing() as session:
+        here = session.get_one(Organization, organization.id)
+        try:
+            made = credentials.ask(
+                session, services.trail, services.settings, services.extra_kinds, asked.operator, here, draft
+            )
+        except BadInput as error:
+            raise WrongFields({_field_of(error): str(error)}) from None
+    memo = parts.memo_for(asked.operator.key, organization.id)
+    return drawing.credential_link(draft.name, made, made.address, memo)
+
+
+def _draft(asked: Asked) -> Draft:
+    view = asked.view
+    kind = drawing.entered(view, drawing.KIND) or ACTIVE_DIRECTORY
+    name = drawing.entered(view, drawing.NAME)
+    if kind != ACTIVE_DIRECTORY:
+        return Draft(name, kind, {})
+    settings: dict[str, Any] = {
+        "servers": _servers(drawing.entered(view, drawing.SERVERS)),
+        "bind_dn": drawing.entered(view, drawing.SIGN_IN),
+    }
+    if not settings["bind_dn"]:
+        raise WrongFields({drawing.SIGN_IN: "Say who Rekey signs in as: a DN, or name@domain."})
+    authority = drawing.entered(view, drawing.CA)
+    return Draft(name, kind, {**settings, "ca": authority} if authority else settings)
+
+
+def _servers(text: str) -> list[dict[str, Any]]:
+    found = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        server = _SERVER.fullmatch(line)
+        if server is None or not 0 < int(server["port"] or 636) < 65_536:
+            sentence = (
+                f"“{parts.clean(line, 80)}” is no server. Write dc1.corp.example.com, or 10.0.0.5:636 as dc1.corp…"
+            )
+            raise WrongFields({drawing.SERVERS: sentence})
+        named = {"tls_name": server["tls_name"]} if server["tls_name"] else {}
+        found.append({"host": server["host"].strip("[]"), "port": int(server["port"] or 636), **named})
+    if not found:
+        raise WrongFields({drawing.SERVERS: "Name at least one domain controller."})
+    return found
+
+
+def _field_of(error: BadInput) -> str:
+    """The field that a sentence about a draft speaks of."""
+    fields = {"ca:": drawing.CA, "bind_dn": drawing.SIGN_IN, "servers": drawing.SERVERS}
+    return next((field for word, field in fields.items() if word in str(error)), drawing.NAME)
+
+
+def _draw_connected(session: Session, notice: Notice) -> Drawn:
+    connection = get_connection(session, notice.subject)
+    organization = session.get_one(Organization, connection.organization_id)
+    findings = [Finding(**{**each, "level": Level(each["level"])}) for each in notice.view.get("findings", [])]
+    return drawing.connected(organization, connection.name, findings)
+
+
+# ---- the doctor ------------------------------------------------------------------------------------------------------
+
+
+def _doctor(asked: Asked, _rest: str) -> None:
+    organization = asked.organization
+    if organization is None:
+        raise Refusal("This is about one organization. Type it in its channel.")
+    asked.allow(may_sync(asked.operator, organization.id))
+    memo = parts.memo_for(asked.operator.key, organization.id)
+    opened = asked.opens(parts.loading("Doctor", memo=memo))
+    _DOCTORS.submit(_examine, asked, organization, str(opened["id"]), memo)
+
+
+def _examine(asked: Asked, organization: Organization, view_id: str, memo: Mapping[str, object]) -> None:
+    everything = may_administer(asked.operator, None).allowed
+    try:
+        found = examine(asked.services, asked.operator, organization.id)
+        shown = [(each.subject, each.findings) for each in found if each.organization is not None or everything]
+        view = drawing.doctor(shown, memo)
+    except RekeyError as error:
+        view = parts.modal("Doctor", [parts.section(parts.sentence(str(error)))], memo=memo)
+    except Exception:
+        _log.exception("doctor.broken")
+        view = parts.modal("Doctor", [parts.section("Rekey itself failed here; the log says more.")], memo=memo)
+    try:
+        asked.client.views_update(view_id=view_id, view=view)
+    except (SlackApiError, OSError) as error:
+        _log.info("doctor.unseen", reason=str(error))  # the window was closed meanwhile
+
+
+WORDS = [
+    Word("setup", _setup, "gives an organization its channel and its directories", asks=False),
+    Word("doctor", _doctor, "what is wrong with the directories, and how to mend it"),
+]
+DRAWS: Mapping[str, Draw] = {CONNECTED: _draw_connected}

@@ -1,0 +1,264 @@
+"""/rotate setup and doctor: a channel for an organization, a directory that was asked before it is kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from blocks import setup as drawing
+from bot import credentials
+from bot.credentials import Tried
+from bot.demo.practice_faults import Fault, Hold
+from bot.demo.slack.validation import validate
+from bot.directories.base import Finding, Level
+from bot.links import Made
+from storage.connections import connections_of
+from storage.models import Connection, Organization, now
+from storage.organizations import organization_of
+from tests.handlers.office import Office, open_office
+
+_PEM = "Certificate authority (PEM)"
+HOSTILE = "<!channel> *b* \u202e\u200b😀 & <https://evil.test|x> " + "x" * 300
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with open_office(tmp_path, step_up=False) as office:
+        yield office
+
+
+def new_channel(office: Office, name: str = "initech") -> str:
+    """A channel that is nobody's yet, with everybody and Rekey in it."""
+    workspace = office.running.slack.workspace
+    members = [person.id for person in workspace.people.values()]
+    return str(office.call(lambda: workspace.add_channel(name, members).id))
+
+
+def holder(office: Office, channel: str) -> Organization | None:
+    with office.services.database.reading() as session:
+        return organization_of(session, channel)
+
+
+def directories(office: Office, organization: str = "acme") -> list[Connection]:
+    with office.services.database.reading() as session:
+        return [each for _, each in connections_of(session, "directory", [office.organization(organization).id])]
+
+
+def token(office: Office) -> SecretStr:
+    """Of the latest link to a credential page."""
+    return SecretStr(office.everything_slack_saw().rpartition("/credential#")[2][:43])
+
+
+def enters(office: Office, secret: str = "") -> Tried:
+    ready = office.services
+    tried = credentials.enter(
+        ready.database, ready.safe, ready.trail, ready.settings, ready.extra_kinds, token(office), "", SecretStr(secret)
+    )
+    assert isinstance(tried, Tried), tried
+    return tried
+
+
+# ---- the channel -----------------------------------------------------------------------------------------------------
+
+
+def test_an_administrator_gives_a_new_organization_its_channel(office: Office) -> None:
+    channel = new_channel(office)
+    office.alice.types("/rotate setup", in_="#initech")
+    form = office.alice.modal("Set up")
+    form.fill("Or a new one, by its name", "Initech").fill("Its time zone", "America/Chicago").submit()
+    office.alice.modal("Set up").says("It has no directory yet")
+    found = holder(office, channel)
+    assert found is not None
+    assert (found.name, found.timezone) == ("Initech", "America/Chicago")
+    assert [each.organization for each in office.audit("organization.channel_bound")] == [found.uid]
+    office.alice.types("/rotate setup", in_="#initech")
+    office.alice.modal("Set up").says("Initech")
+
+
+def test_an_organization_is_moved_to_another_channel(office: Office) -> None:
+    channel = new_channel(office)
+    office.alice.types("/rotate setup", in_="#initech")
+    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Set up").says("is the channel of Globex now")
+    found = holder(office, channel)
+    assert found is not None
+    assert found.name == "Globex"
+
+
+def test_a_channel_shared_with_outsiders_is_not_bound(office: Office) -> None:
+    channel = new_channel(office)
+    office.call(lambda: office.running.slack.share_outside(office.running.slack.workspace.channels[channel]))
+    office.alice.types("/rotate setup", in_="#initech")
+    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Set up").says("People of another company read this channel")
+    assert holder(office, channel) is None
+    assert office.audit("organization.channel_refused", "refused")
+
+
+@pytest.mark.parametrize(
+    ("fields", "on", "sentence"),
+    [
+        ({}, "Organization", "one of the two"),
+        ({"Or a new one, by its name": "Acme dental"}, "Or a new one, by its name", "called Acme dental already"),
+        ({"Or a new one, by its name": "Ini\u202etech"}, "Or a new one, by its name", "none of them invisible"),
+        ({"Or a new one, by its name": "Initech", "Its time zone": "Mars/Olympus"}, "Its time zone", "not a time zone"),
+    ],
+)
+def test_what_does_not_fit_is_said_on_its_field(office: Office, fields: dict[str, str], on: str, sentence: str) -> None:
+    new_channel(office)
+    office.alice.types("/rotate setup", in_="#initech")
+    form = office.alice.modal("Set up")
+    for label, value in fields.items():
+        form.fill(label, value)
+    form.submit()
+    assert sentence in form.error(on)
+
+
+@pytest.mark.parametrize("name", ["tina", "vic"])
+def test_only_administrators_set_up(office: Office, name: str) -> None:
+    channel = new_channel(office)
+    for where in ("#initech", "#acme"):
+        office.member(name).types("/rotate setup", in_=where)
+        office.member(name).sees("Ask an administrator", in_=where)
+        office.member(name).has_no_modal()
+    assert holder(office, channel) is None
+
+
+def test_a_form_forged_by_a_technician_binds_and_adds_nothing(office: Office) -> None:
+    channel = new_channel(office)
+    office.alice.types("/rotate setup", in_="#initech")
+    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Set up").says("is the channel of Globex now")
+    forged = office.last("view_submission")
+    forged["user"]["id"] = office.tina.id
+    forged["trigger_id"] = "forged"
+    memo = {"for": office.tina.id, "organization": None, "channel": office.organization("acme").channel}
+    forged["view"]["private_metadata"] = json.dumps(memo)
+    office.deliver(forged)
+    office.deliver({**forged, "trigger_id": "again", "view": {**forged["view"], "callback_id": drawing.DIRECTORY}})
+    assert holder(office, str(office.organization("acme").channel)) == office.organization("acme")
+    assert holder(office, channel) == office.organization("globex")
+    assert not office.audit("credential.asked")
+
+
+# ---- a directory -----------------------------------------------------------------------------------------------------
+
+
+def test_a_directory_is_described_in_slack_tried_on_the_page_and_then_kept(office: Office) -> None:
+    office.domains["branch"] = office.domains["acme-ad"]  # type: ignore[index]
+    with office.at_work():
+        office.alice.types("/rotate setup", in_="#acme")
+        office.alice.modal("Set up").press("Add a directory")
+        office.alice.modal("Add a directory").fill("Name", "branch").fill("Kind", "practice").submit()
+        office.alice.modal("Add a directory").says("One thing is left for branch")
+        office.domains["acme-ad"].fails("check", with_=Fault.SIGN_IN_REFUSED)
+        assert not enters(office).saved
+        assert [each.name for each in directories(office)] == ["acme-ad"]
+        assert enters(office).saved
+        office.alice.sees("branch of Acme Dental is connected", in_="@rekey")
+    assert [each.name for each in directories(office)] == ["acme-ad", "branch"]
+
+
+def test_a_domain_is_described_line_by_line_and_its_password_has_no_field_in_slack(office: Office) -> None:
+    office.alice.types("/rotate setup", in_="#acme")
+    office.alice.modal("Set up").press("Add a directory")
+    form = office.alice.modal("Add a directory")
+    assert "assword" not in json.dumps([each for each in form.text.splitlines() if each.endswith(":")])
+    form.fill("Name", "corp").fill("Rekey signs in as", "rekey@corp.example.test")
+    form.fill("Domain controllers", "dc1.corp.example.test\n10.0.0.5:3269 as dc2.corp.example.test\n").submit()
+    office.alice.modal("Add a directory").says("One thing is left for corp")
+    ready = office.services
+    about = credentials.describe(ready.database, ready.trail, ready.settings, ready.extra_kinds, token(office))
+    assert isinstance(about, credentials.Described)
+    assert about.servers == ("dc1.corp.example.test:636", "10.0.0.5:3269")
+
+
+@pytest.mark.parametrize(
+    ("fields", "on", "sentence"),
+    [
+        ({"Name": "acme-ad", "Domain controllers": "dc1", "Rekey signs in as": "x@y"}, "Name", "acme-ad already"),
+        ({"Name": "corp", "Domain controllers": "dc:99999", "Rekey signs in as": "x"}, "Domain controllers", "is no"),
+        ({"Name": "corp", "Rekey signs in as": "x@y"}, "Domain controllers", "at least one"),
+        ({"Name": "corp", "Domain controllers": "dc1"}, "Rekey signs in as", "Say who"),
+        (
+            {"Name": "corp", "Domain controllers": "dc1", "Rekey signs in as": "x@y", _PEM: "hm"},
+            _PEM,
+            "not a PEM certificate",
+        ),
+    ],
+)  # fmt: skip
+def test_a_directory_that_does_not_fit_is_said_on_its_field(
+    office: Office, fields: dict[str, str], on: str, sentence: str
+) -> None:
+    office.alice.types("/rotate setup", in_="#acme")
+    office.alice.modal("Set up").press("Add a directory")
+    form = office.alice.modal("Add a directory")
+    for label, value in fields.items():
+        form.fill(label, value)
+    form.submit()
+    assert sentence in form.error(on)
+    assert "/credential#" not in office.everything_slack_saw()
+
+
+# ---- the doctor ------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(office: Office) -> None:
+    office.domains["acme-ad"].fails("check", with_=Fault.RIGHT_MISSING)
+    office.tina.types("/rotate doctor", in_="#acme")
+    window = office.tina.modal("Doctor")
+    window.says("directory acme-ad")
+    window.says("❌")
+    assert "escrow" not in window.text, "Rekey's own insides are for administrators"
+    office.alice.types("/rotate doctor", in_="#acme")
+    office.alice.modal("Doctor").says("The audit trail is whole")
+
+
+def test_a_directory_that_does_not_answer_keeps_nobody_else_waiting(office: Office) -> None:
+    held = [Hold() for _ in range(6)]
+    for each in held:
+        office.domains["acme-ad"].fails("check", with_=each)
+    try:
+        for name in ("alice", "bob", "tina"):
+            office.member(name).types("/rotate doctor", in_="#acme")
+            office.member(name).modal("Doctor").says("One moment")
+        assert held[0].reached.wait(5)
+        office.tina.types("/rotate help", in_="#acme")
+        office.tina.sees("What Rekey does", in_="#acme")
+    finally:
+        for each in held:
+            each.let_go.set()
+        office.domains["acme-ad"].heals()
+    office.alice.modal("Doctor").says("directory acme-ad")
+
+
+def test_a_viewer_may_not_have_directories_asked(office: Office) -> None:
+    office.vic.types("/rotate doctor", in_="#acme")
+    office.vic.sees("may not sync", in_="#acme")
+    office.vic.has_no_modal()
+
+
+# ---- what it looks like ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("many", [0, 1, 11, 10_000])
+def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
+    organization = Organization(id=1, name=HOSTILE, name_key="x", channel="C012345" if many else None)
+    shown = [drawing.DirectoryShown(HOSTILE, HOSTILE, now() if each % 2 else None) for each in range(many)]
+    findings = [Finding(list(Level)[each % 3], HOSTILE * 3, HOSTILE) for each in range(many)]
+    memo = {"for": "U1", "organization": 1}
+    made = Made(SecretStr("https://rekey.example.test/credential#" + "A" * 43), now())
+    views = [
+        drawing.overview(organization, shown, memo),
+        drawing.overview(organization, shown, memo, "✅ told"),
+        drawing.bind("C012345", memo, may_found=bool(many)),
+        drawing.directory(organization, ["active-directory", "practice"][: 1 + bool(many)], memo),
+        drawing.credential_link(HOSTILE, made, made.address, memo),
+        drawing.doctor([(HOSTILE, findings)] * min(many, 40), memo),
+    ]
+    for view in views:
+        assert not validate(view)
+    card = drawing.connected(organization, HOSTILE, findings)
+    assert not validate({"text": card.text, "blocks": card.blocks})

@@ -20,7 +20,8 @@ from bot.discovery import SyncResult, sync
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
 from bot.processes import is_dead, own_name
 from bot.rotation.recovery import look, note_trouble, refuse_rest
-from bot.rotation.steps import SYSTEMIC, Worker, check, write
+from bot.rotation.steps import check, write
+from bot.rotation.worker import SYSTEMIC, Worker
 from storage.connections import get_connection
 from storage.database import Database
 from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_failure, note_success, release, renew

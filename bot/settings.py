@@ -108,7 +108,7 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(default=8, ge=1, le=100)
     """How many lanes are worked on at the same time."""
-    lease_seconds: float = Field(default=60, ge=1, le=3600)
+    lease_seconds: float = Field(default=60, ge=30, le=3600)
     """How long a silent worker keeps its lane before another may take it over; outside calls are given less."""
     backoff_cap_seconds: float = Field(default=900, ge=0.05, le=86_400)
     """The longest wait before a system that was away is looked at again."""

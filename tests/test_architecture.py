@@ -35,7 +35,6 @@ UNWRAPS = {
 READ_THE_ENVIRONMENT = {"bot/settings.py", "bot/world_file/reading.py"}
 
 LONGER_FOR_A_REASON = {
-    "bot/rotation/steps.py": "preparing, writing and proving one group is one story, told in its order",
 }
 
 _IRREGULAR = {"made", "begun", "seen", "put", "withdrawn", "chosen", "set", "given", "taken", "kept"}

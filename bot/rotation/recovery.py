@@ -22,7 +22,7 @@ from bot.errors import (
     Throttled,
 )
 from bot.rotation.engine import Refusal, Results, Settlement
-from bot.rotation.steps import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
+from bot.rotation.worker import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
 from storage.connections import get_connection
 from storage.lanes import hold, note_failure
 from storage.models import Organization, ProofTry, RevisionState, Status, Task, TaskState, now

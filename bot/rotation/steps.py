@@ -5,108 +5,42 @@ about to be written is committed first, for the whole group at once, and right b
 more: a lane that was taken over, an organization that was stopped, or a consent withdrawn a moment ago stops it there.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from threading import Lock
-from typing import TypeVar
+from datetime import datetime
 
 import structlog
 from pydantic import SecretStr
 from sqlmodel import Session
 
-from bot.approvals import takes_two
-from bot.audit import Line, Trail
 from bot.directories.base import Directory, Proof, Standing, Verdict
 from bot.errors import (
-    BadInput,
-    CertificateRefused,
     LeaseLost,
     NoAnswer,
     OutsideError,
     Refused,
     RekeyError,
-    RightMissing,
-    SignInRefused,
     StorageError,
-    Throttled,
-    Unreachable,
 )
-from bot.passwords import PasswordPolicy, generate, name_parts, strictest
-from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Results, Settlement
-from bot.rules import policy_of, rule_for
-from storage.approvals import agreed_accounts
-from storage.database import Database
-from storage.lanes import hold, note_failure, note_success
+from bot.rotation.staging import requesters_of, stage, why_not
+from bot.rotation.worker import LOCKOUT_WINDOW, SYSTEMIC, Worker, defect, each
+from storage.lanes import hold
 from storage.models import (
-    Account,
     ProofTry,
     Revision,
     RevisionState,
-    RotationState,
     Status,
     Task,
     TaskState,
-    Tier,
-    now,
 )
-from storage.revisions import Draft, Safe, add_revisions, discard, find_revisions, open_revision
-from storage.tasks import Step, hindrance, settle_tries, steps_of, steps_of_rotations, unproven_tries
-
-SYSTEMIC = (SignInRefused, CertificateRefused, Unreachable, NoAnswer, Throttled)
-"""What is wrong with the system, not with one account: the rest of the group is left for later."""
-
-LOCKOUT_WINDOW = timedelta(hours=1)
-"""How far back our own sign-in attempts are counted: no shorter than the observation windows directories use."""
-
-MOST_IDENTICAL_FAILURES = 5
-"""After so many in a row a lane stops, and the rest is left alone."""
+from storage.revisions import find_revisions, open_revision
+from storage.tasks import Step, hindrance, settle_tries, steps_of, unproven_tries
 
 _SETTLE_EVERY = 8
 
 _log = structlog.get_logger(__name__)
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What the present owner of a lane works with."""
-
-    database: Database
-    safe: Safe
-    trail: Trail
-    connection_id: int
-    token: int
-    keep_lease: Callable[[], None]
-    """Called before every outside write; raises `LeaseLost` when the lane is somebody else's now."""
-    pool: ThreadPoolExecutor
-    turn: Lock
-    """Held around each outside write: several groups are prepared and proved side by side, but written one by one."""
-    administrators: Collection[str] = ()
-    """Operators who are administrators whatever is stored."""
-    second_administrator: bool = True
-    """Whether privileged and break-glass accounts asked for in Slack take a second administrator."""
-
-    def settle(self, results: Results) -> None:
-        """Keep these results in one transaction of our own lane."""
-        if not results:
-            return
-        with self.database.writing() as session:
-            lane = hold(session, self.connection_id, self.token)
-            Settlement(session, self.safe, self.trail).settle(results)
-            for task_id in sorted({*results.proofs, *results.refusals}):  # as they were written
-                if task_id in results.proofs and results.proofs[task_id].verdict is Verdict.TAKEN:
-                    note_success(session, lane)
-                refusal = results.refusals.get(task_id)
-                # Another account may well be refused for reasons of its own; a right that we lack concerns them all.
-                if refusal is not None and isinstance(refusal.error, RightMissing):
-                    failures = note_failure(session, lane, refusal.error.cause, str(refusal.error))
-                    if failures >= MOST_IDENTICAL_FAILURES:
-                        lane.stopped_at = now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,39 +54,6 @@ class _Writing:
     times_set: int | None
     unproven: int
     possible_at: datetime | None
-
-
-def each(worker: Worker, call: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | RekeyError]:
-    """Call for each item side by side; after a systemic error the rest get that same error without a call.
-
-    What is wrong with one item, a defect of ours included, is its answer and stops no other. Raises what is wrong with
-    ourselves: `LeaseLost`, `StorageError`.
-    """
-    trouble: list[OutsideError] = []
-
-    def one(item: Item) -> Answer | RekeyError:
-        if trouble:
-            return trouble[0]
-        worker.keep_lease()
-        try:
-            return call(item)
-        except SYSTEMIC as error:
-            trouble.append(error)
-            return error
-        except OutsideError as error:
-            return error
-        except RekeyError:
-            raise
-        except Exception as error:
-            return defect(error)
-
-    return list(worker.pool.map(one, items))
-
-
-def defect(error: Exception) -> RekeyError:
-    """What people are told when Rekey itself failed over one account; the log has where."""
-    _log.error("step.defect", exc_info=error)
-    return RekeyError(f"Rekey itself failed over this account ({type(error).__name__}); its log says where.")
 
 
 def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
@@ -185,12 +86,12 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         hold(session, worker.connection_id, worker.token)
         settlement = Settlement(session, worker.safe, worker.trail)
         fresh = steps_of(session, [step.task.id for step in steps])
-        requesters = _requesters(session, worker, fresh)
+        requesters = requesters_of(session, worker, fresh)
         for step, standing in zip(fresh, standings, strict=True):
             task = step.task
             if isinstance(standing, SYSTEMIC) or task.state != TaskState.WAITING:
                 continue
-            refusal = _why_not(session, worker, requesters, step, standing)
+            refusal = why_not(session, worker, requesters, step, standing)
             if refusal is not None:
                 settlement.refuse(step, refusal)
             elif isinstance(standing, Standing):
@@ -332,17 +233,17 @@ def _begin(
     """Re-check everything, stage what has no password yet, and commit to the writes."""
     steps = steps_of(session, [step.task.id for step in seen])
     settlement = Settlement(session, worker.safe, worker.trail)
-    requesters = _requesters(session, worker, steps)
+    requesters = requesters_of(session, worker, steps)
     going: list[tuple[Step, Standing]] = []
     for step, standing in zip(steps, standings, strict=True):
         if isinstance(standing, SYSTEMIC) or step.task.state not in (TaskState.READY, TaskState.PUT_BACK_READY):
             continue
-        refusal = _why_not(session, worker, requesters, step, standing)
+        refusal = why_not(session, worker, requesters, step, standing)
         if refusal is not None:
             settlement.refuse(step, refusal)
         elif isinstance(standing, Standing):
             going.append((step, standing))
-    staged = _stage(session, worker, settlement, [pair for pair in going if pair[0].task.state == TaskState.READY])
+    staged = stage(session, worker, settlement, [pair for pair in going if pair[0].task.state == TaskState.READY])
     going = [pair for pair in going if pair[0].task.state != TaskState.REFUSED]
     currents = find_revisions(session, [step.record.id for step, _standing in going], RevisionState.CURRENT)
     unproven = unproven_tries(session, [step.account.id for step, _standing in going], LOCKOUT_WINDOW)
@@ -378,134 +279,6 @@ def _begin(
 def _set_since_the_check(task: Task, standing: Standing) -> bool:
     """Whether this account's password was set since it was found out which one it was."""
     return (task.set_at_before, task.times_set_before) != (standing.password_set_at, standing.times_set)
-
-
-def _requesters(session: Session, worker: Worker, steps: Sequence[Step]) -> dict[str, Operator]:
-    """Whoever asked for these, with the roles they hold at this moment."""
-    return {
-        key: operator_named(session, key, "engine", worker.administrators)
-        for key in {step.rotation.requested_by for step in steps}
-    }
-
-
-def _why_not(
-    session: Session,
-    worker: Worker,
-    requesters: Mapping[str, Operator],
-    step: Step,
-    standing: Standing | RekeyError,
-) -> Refusal | None:
-    """Why this account may not be written now: the directory's word, the consent, and the requester's right."""
-    if isinstance(standing, Refused):
-        return Refusal(standing)
-    if not isinstance(standing, Standing):
-        return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
-    if not standing.allowed:
-        return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
-    if step.task.state == TaskState.PUT_BACK_READY:
-        return None
-    if not step.consented:
-        return Refusal(
-            Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
-            Status.NOT_PERMITTED,
-        )
-    rotation, organization, tier = step.rotation, step.organization, _effective(step.account, standing.tier)
-    operator = requesters[rotation.requested_by]
-    decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
-    if not decision.allowed:
-        status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
-        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), status)
-    alone = takes_two(operator, [tier], second_administrator=worker.second_administrator)
-    if alone and step.account.id not in agreed_accounts(session, rotation.id):
-        return Refusal(
-            Refused(
-                f"{step.account.domain}\\{step.account.username} is a {tier} account, and no second administrator "
-                "agreed to rotating it. Nothing was changed there.",
-                cause="second-administrator",
-                mend="Rotate this record by name: another administrator is asked then.",
-            ),
-            Status.ADMIN_NOT_PERMITTED,
-        )
-    return None
-
-
-def _effective(account: Account, seen: Tier) -> Tier:
-    """The tier that holds at this moment: privileged as the directory says now, else what was marked or known."""
-    return Tier.PRIVILEGED if seen is Tier.PRIVILEGED and account.tier != Tier.BREAK_GLASS else Tier(account.tier)
-
-
-def _stage(
-    session: Session, worker: Worker, settlement: Settlement, going: Sequence[tuple[Step, Standing]]
-) -> dict[int, Revision]:
-    """The pending revision of each rotation: the one it has, or a new one, sealed and in the escrow file.
-
-    Steps whose policies no password can meet are refused.
-    """
-    staged = {step.rotation.id: step.revision for step, _standing in going if step.revision is not None}
-    new = [(step, standing) for step, standing in going if step.revision is None]
-    passwords: dict[int, SecretStr] = {}
-    for rotation_id, policy in _policies(session, new).items():
-        try:
-            passwords[rotation_id] = generate(policy)
-        except BadInput as error:
-            step = next(step for step, _standing in new if step.rotation.id == rotation_id)
-            settlement.refuse(step, Refusal(Refused(str(error), cause="policy-cannot-be-met"), Status.FAILED))
-    new = [(step, standing) for step, standing in new if step.rotation.id in passwords]
-    if not new:
-        return staged
-    left_over = find_revisions(session, [step.record.id for step, _standing in new], RevisionState.PENDING)
-    for revision in left_over.values():
-        revision.unsure = True  # its rotation ended without finding out
-        discard(session, revision)
-    revisions = add_revisions(
-        session,
-        worker.safe,
-        [
-            Draft(
-                organization=step.organization,
-                record=step.record,
-                password=passwords[step.rotation.id],
-                state=RevisionState.PENDING,
-                origin="generated",
-                created_by=step.rotation.requested_by,
-                rotation_id=step.rotation.id,
-            )
-            for step, _standing in new
-        ],
-    )
-    lines = []
-    for (step, _standing), revision in zip(new, revisions, strict=True):
-        rotation = step.rotation
-        rotation.revision_id, rotation.state = revision.id, RotationState.ROTATING
-        rotation.attempts += 1
-        staged[rotation.id] = revision
-        lines.append(
-            Line(
-                event="rotation.staged",
-                operator=rotation.requested_by,
-                source="engine",
-                organization=step.organization,
-                subject=f"rotation {rotation.id} of record {rotation.record_id}",
-                details={"attempt": rotation.attempts, "revision": revision.uid},
-            )
-        )
-    worker.trail.append_all(session, lines)
-    return staged
-
-
-def _policies(session: Session, new: Sequence[tuple[Step, Standing]]) -> dict[int, PasswordPolicy]:
-    """For each rotation the strictest of the rule, its directories' policies, and the names of its accounts."""
-    rules: dict[int, PasswordPolicy] = {}
-    siblings = steps_of_rotations(session, [step.rotation.id for step, _standing in new])
-    found = {}
-    for step, standing in new:
-        organization_id = step.organization.id
-        if organization_id not in rules:
-            rules[organization_id] = policy_of(rule_for(session, step.organization))
-        others = [PasswordPolicy.from_json(task.policy) for task in siblings[step.rotation.id] if task.policy]
-        names = PasswordPolicy(forbidden=name_parts(standing.username, step.account.display_name))
-        found[step.rotation.id] = strictest(rules[organization_id], standing.policy, names, *others)
-    return found
 
 
 def _raise_systemic(answers: Sequence[object]) -> None:

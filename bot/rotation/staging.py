@@ -1,0 +1,160 @@
+"""Right before a write: may it still be made, by whom it was asked, and under which password, sealed and in escrow."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from bot.approvals import takes_two
+from bot.audit import Line
+from bot.directories.base import Standing
+from bot.errors import (
+    BadInput,
+    Refused,
+    RekeyError,
+)
+from bot.passwords import PasswordPolicy, generate, name_parts, strictest
+from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
+from bot.rotation.engine import Refusal, Settlement
+from bot.rotation.worker import Worker
+from bot.rules import policy_of, rule_for
+from storage.approvals import agreed_accounts
+from storage.models import (
+    Account,
+    Revision,
+    RevisionState,
+    RotationState,
+    Status,
+    TaskState,
+    Tier,
+)
+from storage.revisions import Draft, add_revisions, discard, find_revisions
+from storage.tasks import Step, steps_of_rotations
+
+
+def requesters_of(session: Session, worker: Worker, steps: Sequence[Step]) -> dict[str, Operator]:
+    """Whoever asked for these, with the roles they hold at this moment."""
+    return {
+        key: operator_named(session, key, "engine", worker.administrators)
+        for key in {step.rotation.requested_by for step in steps}
+    }
+
+
+def why_not(
+    session: Session,
+    worker: Worker,
+    requesters: Mapping[str, Operator],
+    step: Step,
+    standing: Standing | RekeyError,
+) -> Refusal | None:
+    """Why this account may not be written now: the directory's word, the consent, and the requester's right."""
+    if isinstance(standing, Refused):
+        return Refusal(standing)
+    if not isinstance(standing, Standing):
+        return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
+    if not standing.allowed:
+        return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
+    if step.task.state == TaskState.PUT_BACK_READY:
+        return None
+    if not step.consented:
+        return Refusal(
+            Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
+            Status.NOT_PERMITTED,
+        )
+    rotation, organization, tier = step.rotation, step.organization, _effective(step.account, standing.tier)
+    operator = requesters[rotation.requested_by]
+    decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
+    if not decision.allowed:
+        status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
+        return Refusal(Refused(decision.reason, cause="operator-not-permitted"), status)
+    alone = takes_two(operator, [tier], second_administrator=worker.second_administrator)
+    if alone and step.account.id not in agreed_accounts(session, rotation.id):
+        return Refusal(
+            Refused(
+                f"{step.account.domain}\\{step.account.username} is a {tier} account, and no second administrator "
+                "agreed to rotating it. Nothing was changed there.",
+                cause="second-administrator",
+                mend="Rotate this record by name: another administrator is asked then.",
+            ),
+            Status.ADMIN_NOT_PERMITTED,
+        )
+    return None
+
+
+def _effective(account: Account, seen: Tier) -> Tier:
+    """The tier that holds at this moment: privileged as the directory says now, else what was marked or known."""
+    return Tier.PRIVILEGED if seen is Tier.PRIVILEGED and account.tier != Tier.BREAK_GLASS else Tier(account.tier)
+
+
+def stage(
+    session: Session, worker: Worker, settlement: Settlement, going: Sequence[tuple[Step, Standing]]
+) -> dict[int, Revision]:
+    """The pending revision of each rotation: the one it has, or a new one, sealed and in the escrow file.
+
+    Steps whose policies no password can meet are refused.
+    """
+    staged = {step.rotation.id: step.revision for step, _standing in going if step.revision is not None}
+    new = [(step, standing) for step, standing in going if step.revision is None]
+    passwords: dict[int, SecretStr] = {}
+    for rotation_id, policy in _policies(session, new).items():
+        try:
+            passwords[rotation_id] = generate(policy)
+        except BadInput as error:
+            step = next(step for step, _standing in new if step.rotation.id == rotation_id)
+            settlement.refuse(step, Refusal(Refused(str(error), cause="policy-cannot-be-met"), Status.FAILED))
+    new = [(step, standing) for step, standing in new if step.rotation.id in passwords]
+    if not new:
+        return staged
+    left_over = find_revisions(session, [step.record.id for step, _standing in new], RevisionState.PENDING)
+    for revision in left_over.values():
+        revision.unsure = True  # its rotation ended without finding out
+        discard(session, revision)
+    revisions = add_revisions(
+        session,
+        worker.safe,
+        [
+            Draft(
+                organization=step.organization,
+                record=step.record,
+                password=passwords[step.rotation.id],
+                state=RevisionState.PENDING,
+                origin="generated",
+                created_by=step.rotation.requested_by,
+                rotation_id=step.rotation.id,
+            )
+            for step, _standing in new
+        ],
+    )
+    lines = []
+    for (step, _standing), revision in zip(new, revisions, strict=True):
+        rotation = step.rotation
+        rotation.revision_id, rotation.state = revision.id, RotationState.ROTATING
+        rotation.attempts += 1
+        staged[rotation.id] = revision
+        lines.append(
+            Line(
+                event="rotation.staged",
+                operator=rotation.requested_by,
+                source="engine",
+                organization=step.organization,
+                subject=f"rotation {rotation.id} of record {rotation.record_id}",
+                details={"attempt": rotation.attempts, "revision": revision.uid},
+            )
+        )
+    worker.trail.append_all(session, lines)
+    return staged
+
+
+def _policies(session: Session, new: Sequence[tuple[Step, Standing]]) -> dict[int, PasswordPolicy]:
+    """For each rotation the strictest of the rule, its directories' policies, and the names of its accounts."""
+    rules: dict[int, PasswordPolicy] = {}
+    siblings = steps_of_rotations(session, [step.rotation.id for step, _standing in new])
+    found = {}
+    for step, standing in new:
+        organization_id = step.organization.id
+        if organization_id not in rules:
+            rules[organization_id] = policy_of(rule_for(session, step.organization))
+        others = [PasswordPolicy.from_json(task.policy) for task in siblings[step.rotation.id] if task.policy]
+        names = PasswordPolicy(forbidden=name_parts(standing.username, step.account.display_name))
+        found[step.rotation.id] = strictest(rules[organization_id], standing.policy, names, *others)
+    return found

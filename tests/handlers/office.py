@@ -50,6 +50,8 @@ from storage.models import AuditEvent, Connection, Organization, Role
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "app_manifest.yaml").read_text("utf-8"))
 PEOPLE = ("alice", "bob", "tina", "vic", "sid", "gus", "dora")
 
+_PATIENCE_SECONDS = 20.0  # only a failing test waits so long, and the machine may be busy
+
 closing: list[threading.Thread] = []
 """Socket Mode clients that were told to close; they take three seconds to notice."""
 
@@ -185,7 +187,7 @@ def open_office(
         people = running.call(lambda: _people(running))
         services, domains, passwords = _rekey(folder, running, people, settings)
         app = composition.slack_app(services)
-        office = Office(running, Driver(running), services, app, folder, domains, passwords)
+        office = Office(running, Driver(running, patience=_PATIENCE_SECONDS), services, app, folder, domains, passwords)
         try:
             if connected:
                 with _socket_mode(office):

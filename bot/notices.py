@@ -42,7 +42,7 @@ from storage.notices import (
     note_undeliverable,
     owed,
 )
-from storage.outbox import acquire, get_outbox, give_up, hold
+from storage.outbox import acquire, get_outbox, give_up, hold, is_held
 
 Draw = Callable[[Session, Notice], Drawn]
 """Draws a notice of one kind from the rows: the same rows, the same picture. Reads only."""
@@ -159,6 +159,8 @@ class Notices:
         with self._database.reading() as session:
             outbox = get_outbox(session)
             if outbox.backoff_until is not None and outbox.backoff_until > at:
+                return []
+            if self._token is None and is_held(outbox, is_dead):  # looked at without keeping writers waiting
                 return []
             notices = owed(session, at, _AT_ONCE)
             latest = latest_posts(session, {each.address for each in notices if each.ts is None})

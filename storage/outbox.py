@@ -21,14 +21,19 @@ def get_outbox(session: Session) -> Outbox:
     return session.get(Outbox, _NAME) or Outbox(name=_NAME)
 
 
+def is_held(outbox: Outbox, is_dead: Callable[[str], bool]) -> bool:
+    """Whether a process that may still live holds it."""
+    leased = outbox.owner is not None and outbox.lease_until is not None and outbox.lease_until > now()
+    return leased and not is_dead(str(outbox.owner))
+
+
 def acquire(session: Session, owner: str, lease: timedelta, is_dead: Callable[[str], bool]) -> int | None:
     """Take the lease: the new fencing token, or None while another living owner holds it.
 
     `is_dead` says of an owner's name whether that process is known to have ended; it is taken over at once then.
     """
     outbox = get_outbox(session)
-    held = outbox.owner is not None and outbox.lease_until is not None and outbox.lease_until > now()
-    if held and not is_dead(str(outbox.owner)):
+    if is_held(outbox, is_dead):
         return None
     outbox.owner, outbox.token, outbox.lease_until = owner, outbox.token + 1, now() + lease
     session.add(outbox)

@@ -1,11 +1,13 @@
 """What the outbox promises about sending: once, in place, at Slack's pace, by one process."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from sqlmodel import Session
 
 from blocks.drawn import Drawn
 from bot.demo.slack.faults import RateLimited
-from storage.models import Notice
+from storage.models import Notice, Outbox, now
 from storage.notices import finish, post, show, touch
 from tests.notices.postroom import CARD, PostRoom, draw_card
 from tests.storage.databases import KINDS
@@ -190,6 +192,19 @@ def test_while_one_process_talks_to_slack_another_does_not(room: PostRoom) -> No
     assert other.drain() == 1
     assert room.outbox.drain() == 0
     assert room.texts() == ["first", "second"]
+
+
+def test_a_process_on_another_machine_that_fell_silent_is_taken_over_when_its_lease_is_over(room: PostRoom) -> None:
+    def elsewhere(lease_until: datetime) -> None:
+        with room.database.writing() as session:
+            session.merge(Outbox(name="slack", owner="elsewhere 1 1.00", token=7, lease_until=lease_until))
+
+    room.card("first")
+    elsewhere(now() + timedelta(minutes=1))
+    assert room.outbox.drain() == 0
+    elsewhere(now() - timedelta(seconds=1))
+    assert room.outbox.drain() == 1
+    assert room.standing().token == 8
 
 
 def test_a_process_that_froze_sends_nothing_more_once_another_took_over(room: PostRoom) -> None:

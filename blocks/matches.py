@@ -147,7 +147,7 @@ def _standing(row: Shown) -> str:
         return "No exact record."
     names = [escape(each, 80) for each in row.candidates[:_CANDIDATES_MOST]]
     more = len(row.candidates) - len(names)
-    return f"Several: {'; '.join(names)}{f'; and {more:,} more' if more > 0 else ''}"
+    return f"Several possible — {'; '.join(names)}{f'; and {more:,} more' if more > 0 else ''}"
 
 
 def _nothing_to_show(card: Card) -> str:
@@ -177,6 +177,8 @@ def _below(card: Card) -> list[Block]:
         buttons.append(parts.button("More ▶", f"{CARD_TURN}:on", on))
     buttons.append(parts.button("All matches…", REVIEW, ids.value(card.organization_id)))
     shown = len([row for row in card.rows if row.state in UNDECIDED])
-    place = f"{card.offset + 1:,} to {card.offset + shown:,} of {card.open:,} to review. " if shown else ""
+    last = card.offset + shown
+    span = f"{card.offset + 1:,} to {last:,} of" if shown > 1 else f"{last:,} of"
+    place = f"{span} {card.open:,} to review. " if shown else ""
     consent = f"{place}Approving is the consent to rotate; by itself it changes no password."
     return [parts.actions(*buttons), parts.context(consent, *map(directory, card.directories[:_DIRECTORIES_MOST]))]

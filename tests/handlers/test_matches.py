@@ -246,7 +246,7 @@ def test_a_record_chosen_from_the_window_shows_there(office: Office) -> None:
     match_id = office.match_id("sam.okafor")
     with office.at_work():
         office.alice.types("/rotate match sam", in_="#acme")
-        window = office.alice.modal("Matches").says("Several:")
+        window = office.alice.modal("Matches").says("Several possible")
         window.fill(f"match.tick:{match_id}", ["Tick"]).press("Choose a record…")
         chooser = office.alice.modal("Choose a record").says("Type part of its name")
         chooser.fill("Record", "Sam Okafor", searching="").submit()

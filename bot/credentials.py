@@ -1,9 +1,9 @@
 """Adding a directory from Slack: who it is stands in a Slack form, its credential is typed on Rekey's own page.
 
 A connector credential never passes through Slack. The form makes a draft and a one-time link; on the page the operator
-steps up and types the credential; the directory itself is asked what it thinks of both; and only when it finds nothing
-wrong is the connection stored, its credential sealed for exactly that system. A link whose credential did not do may be
-tried again until it is over.
+steps up and types the credential; the directory itself is asked what it thinks of both; and only when it lets Rekey
+sign in is the connection stored, its credential sealed for exactly that system. A link whose credential did not do may
+be tried again until it is over.
 """
 
 from collections.abc import Mapping
@@ -67,8 +67,10 @@ class Tried:
 
     @property
     def saved(self) -> bool:
-        """Nothing was wrong: it is stored, and its accounts are being read."""
-        return all(each.level is not Level.PROBLEM for each in self.findings)
+        """The directory took the credential: it is stored, and its accounts are being read. A right that is missing in
+        the domain does not stand in the way: it is granted there, and the doctor goes on naming it.
+        """
+        return not any(map(_stands_in_the_way, self.findings))
 
 
 def ask(
@@ -151,7 +153,7 @@ def enter(
     tried = Tried(organization, connection, tuple(findings))
     with database.writing() as session:
         if not tried.saved:
-            links.refuse(session, trail, opened, next(each.what for each in findings if each.level is Level.PROBLEM))
+            links.refuse(session, trail, opened, next(each.what for each in findings if _stands_in_the_way(each)))
             return tried
         again = _may_enter(session, trail, settings, token)
         if isinstance(again, Refusal):
@@ -182,6 +184,10 @@ def enter(
             details={"kind": connection.kind, "link": opened.link.id},
         )
     return tried
+
+
+def _stands_in_the_way(finding: Finding) -> bool:
+    return finding.level is Level.PROBLEM and not finding.cause.startswith("right-")
 
 
 def _may_enter(session: Session, trail: Trail, settings: Settings, token: SecretStr) -> Opened | Refusal:

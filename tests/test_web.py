@@ -304,7 +304,7 @@ def test_a_directory_is_asked_before_it_is_stored(web: Site) -> None:
     token = web.credential_token("new-ad")
     about = web.post("/credential/about", {"token": token}).json()
     assert (about["organization"], about["directory"]) == ("Acme Dental", "new-ad")
-    domain.fails("check", with_=Fault.RIGHT_MISSING)
+    domain.fails("check", with_=Fault.SIGN_IN_REFUSED)
     tried = web.post("/credential", {"token": token}).json()
     assert not tried["saved"]
     assert any(each["level"] == "problem" for each in tried["findings"])

@@ -18,6 +18,7 @@ from storage.connections import connections_of
 from storage.models import Connection, Organization, now
 from storage.organizations import organization_of
 from tests.handlers.office import Office, open_office
+from tests.real.domain import Domain
 
 _PEM = "Certificate authority (PEM)"
 HOSTILE = "<!channel> *b* \u202e\u200b😀 & <https://evil.test|x> " + "x" * 300
@@ -200,6 +201,29 @@ def test_a_directory_that_does_not_fit_is_said_on_its_field(
     form.submit()
     assert sentence in form.error(on)
     assert "/credential#" not in office.everything_slack_saw()
+
+
+def test_a_real_domain_judges_the_credential_before_it_is_kept_sealed(office: Office, corp: Domain) -> None:
+    office.alice.types("/rotate setup", in_="#acme")
+    office.alice.modal("Set up").press("Add a directory")
+    form = office.alice.modal("Add a directory")
+    form.fill("Name", "corp").fill("Rekey signs in as", corp.service_dn)
+    form.fill("Domain controllers", f"{corp.host}:{corp.port} as {corp.tls_name}")
+    form.fill(_PEM, corp.ca_file.read_text("ascii")).submit()
+    office.alice.modal("Add a directory").says("One thing is left for corp")
+    refused = enters(office, "Not-The-Password-1!")
+    assert not refused.saved
+    assert any(each.cause for each in refused.findings)
+    assert [each.name for each in directories(office)] == ["acme-ad"]
+    kept = enters(office, corp.service_password)
+    assert kept.saved
+    assert [each.cause for each in kept.findings if each.level is Level.PROBLEM] in ([], ["right-reset"])
+    stored = next(each for each in directories(office) if each.name == "corp")
+    assert corp.service_password not in str(stored.model_dump())
+    with office.services.open_directory(stored) as directory:
+        assert any("let us sign in" in each.what for each in directory.check())
+    assert corp.service_password not in office.everything_slack_saw()
+    assert corp.service_password.encode() not in (office.folder / "rekey.db-wal").read_bytes()
 
 
 # ---- the doctor ------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ REVEAL = "reveal"
 CREDENTIAL = "credential"
 LIFETIMES = {REVEAL: timedelta(minutes=5), CREDENTIAL: timedelta(minutes=30)}
 """By purpose. Somebody who enters a credential may have to look for it first."""
+_REFUSED = {REVEAL: "reveal.refused", CREDENTIAL: "credential.refused"}
+"""The audit event of a link that was not honoured."""
 _KEPT = timedelta(days=7)
 """How long a link that is over is remembered, to say that it is."""
 
@@ -98,7 +100,7 @@ def follow(
     link = find_link(session, _hash(token.get_secret_value()), purpose)
     if link is None:
         reason = "This link is not one of Rekey's, or it was made more than a week ago. Nothing was shown."
-        trail.append(session, event=f"{purpose}.refused", operator="unknown", source=source, result="no such link")
+        trail.append(session, event=_REFUSED[purpose], operator="unknown", source=source, result="no such link")
         return Refusal(f"{reason} Ask for a new one in Slack.")
     organization = session.get_one(Organization, link.organization_id)
     operator = operator_named(session, link.operator, source, settings.administrators)
@@ -128,7 +130,7 @@ def refuse(session: Session, trail: Trail, opened: Opened, reason: str) -> None:
     """Write down that a link was not honoured."""
     trail.append(
         session,
-        event=f"{opened.link.purpose}.refused",
+        event=_REFUSED[opened.link.purpose],
         operator=opened.operator.key,
         source=opened.operator.source,
         organization=opened.organization,

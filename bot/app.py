@@ -21,7 +21,8 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack import Slack
 from bot.socket_mode import SocketMode
-from bot.web import Web, site
+from bot.web.server import Web
+from bot.web.site import site
 from handlers.people import People
 from storage.database import Database
 from storage.escrow import Escrow

@@ -12,7 +12,8 @@ from sqlmodel import select
 
 from bot import step_up
 from bot.demo.practice_faults import Fault
-from bot.web import Web, site
+from bot.web.server import Web
+from bot.web.site import site
 from storage.models import Link, Record
 from tests.handlers.office import open_office
 from tests.ports import free_port

@@ -17,7 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from bot import credentials, reveal, step_up
 from bot.credentials import Draft
 from bot.demo.practice_faults import Fault
-from bot.web import Web, site
+from bot.web.server import Web
+from bot.web.site import site
 from storage.connections import connections_of
 from storage.grants import set_operators
 from storage.models import Role

@@ -37,7 +37,8 @@ from bot.settings import Settings
 from bot.step_up import new_code
 from bot.vaults.csv_file import read_csv
 from bot.vaults.embedded import import_records
-from bot.web import Web, site
+from bot.web.server import Web
+from bot.web.site import site
 from bot.world_file import plan as plans
 from bot.world_file.reading import read_world
 from storage.connections import connections_of

@@ -23,6 +23,12 @@ KIND = "approval"
 LIFETIME = timedelta(hours=1)
 REMINDED_AFTER = timedelta(minutes=30)
 SYSTEM = "rekey"
+_EVENTS = {
+    ApprovalState.APPROVED: "approval.approved",
+    ApprovalState.REFUSED: "approval.refused",
+    ApprovalState.EXPIRED: "approval.expired",
+    ApprovalState.VOID: "approval.voided",
+}
 
 
 def takes_two(operator: Operator, tiers: Iterable[Tier], *, second_administrator: bool) -> bool:
@@ -114,7 +120,7 @@ def decide(
     finish(session, KIND, approval.id)
     trail.append(
         session,
-        event=f"approval.{approval.state}",
+        event=_EVENTS[ApprovalState(approval.state)],
         operator=operator.key,
         source=operator.source,
         organization=organization,
@@ -132,7 +138,7 @@ def close(session: Session, trail: Trail, approval: Approval, state: ApprovalSta
     finish(session, KIND, approval.id)
     trail.append(
         session,
-        event=f"approval.{state}",
+        event=_EVENTS[state],
         operator=by,
         source="engine" if by == SYSTEM else "slack",
         organization=session.get_one(Organization, approval.organization_id),

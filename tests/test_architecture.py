@@ -22,11 +22,19 @@ SOURCES = sorted(path for folder in ("bot", "handlers", "blocks", "storage") for
 MOST_LINES = 400
 
 UNWRAPS = {
-    "bot/app.py": "the key ring's text and the database's URL, handed to what reads them",
+    "blocks/reveal.py": "a one-time link's address, on its button",
+    "blocks/setup.py": "a one-time link's address, on its button",
+    "bot/app.py": "the key ring's text, the database's URL and Slack's secrets, handed to what reads them",
+    "bot/cli/operators.py": "a one-time enrolment code, printed once",
     "bot/cli/reveal.py": "what `rekey reveal` prints",
     "bot/directories/active_directory/connector.py": "the value of unicodePwd",
     "bot/directories/active_directory/wire.py": "the sign-in itself",
     "bot/keys.py": "the recovery key, on its way into its file",
+    "bot/links.py": "a link's token, hashed",
+    "bot/settings.py": "how a token starts, to tell one that was put in the other's place",
+    "bot/socket_mode.py": "the app-level token, handed to Slack's client",
+    "bot/step_up.py": "codes compared, hashed, or shown to whom they are for",
+    "bot/web/pages.py": "what a page shows, once",
     "storage/escrow.py": "sealing to the recovery key",
     "storage/sealing.py": "sealing",
 }
@@ -34,8 +42,7 @@ UNWRAPS = {
 
 READ_THE_ENVIRONMENT = {"bot/settings.py", "bot/world_file/reading.py"}
 
-LONGER_FOR_A_REASON = {
-}
+LONGER_FOR_A_REASON = {}
 
 _IRREGULAR = {"made", "begun", "seen", "put", "withdrawn", "chosen", "set", "given", "taken", "kept"}
 _NAMED_BY_NOBODY = re.compile(r"(^|_)(utils?|helpers?|misc|common|stuff|managers?)(_|$)")

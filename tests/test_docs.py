@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 
 from bot.cli import app
-from bot.demo.slack.manifest import App
-from bot.settings import Settings
+from bot.settings import Settings, variable_of
 from bot.world_file.reading import read_world
 from storage.models import Status
 from tests.world import write_world
@@ -95,7 +93,7 @@ def test_every_command_is_explained_somewhere() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    settings = {f"REKEY_{field.upper()}" for field in Settings.model_fields} | {"REKEY_CRASH_KILLS", "REKEY_REAL_PARTS"}
+    settings = {variable_of(field) for field in Settings.model_fields} | {"REKEY_CRASH_KILLS", "REKEY_REAL_PARTS"}
     for page in PAGES:
         for name in re.findall(r"\bREKEY_[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")):
             assert name in settings or name.startswith("REKEY_SECRET"), f"{page.name} names {name}"
@@ -142,10 +140,3 @@ def test_the_tree_in_the_architecture_is_what_the_sources_say() -> None:
         [sys.executable, ROOT / "docs" / "tree.py", "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_the_slack_manifest_asks_for_nothing_that_nothing_uses() -> None:
-    described = yaml.safe_load((ROOT / "app_manifest.yaml").read_text(encoding="utf-8"))
-    slack = App.from_manifest(described)
-    assert (slack.name, slack.bot_name, slack.socket_mode) == ("Rekey", "Rekey", True)
-    assert (slack.scopes, slack.events, slack.commands) == (frozenset(), frozenset(), {})

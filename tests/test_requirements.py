@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bot.settings import PREFIX, Settings
+from bot.settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -40,5 +40,5 @@ def test_the_lock_names_no_host() -> None:
 
 
 def test_every_setting_is_in_the_example_environment() -> None:
-    explained = set(re.findall(r"^#?(REKEY_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert explained - {"REKEY_SECRET_ACME"} == {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    explained = set(re.findall(r"^#?((?:REKEY|SLACK)_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert explained - {"REKEY_SECRET_ACME"} == {variable_of(field) for field in Settings.model_fields}

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BadInput
-from bot.settings import Settings, load
+from bot.settings import Settings, load, variable_of
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields:
-        monkeypatch.delenv(f"REKEY_{field.upper()}", raising=False)
+        monkeypatch.delenv(variable_of(field), raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_a_misspelt_name_is_refused_with_the_right_one_and_a_strangers_name_is_l
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields:
-        monkeypatch.setenv(f"REKEY_{field.upper()}", "")
+        monkeypatch.setenv(variable_of(field), "")
     settings = load()
     assert settings.master_key is None
     assert settings.secrets_dir is None

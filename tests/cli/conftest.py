@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bot.settings import Settings
+from bot.settings import Settings, variable_of
 from tests.cli.program import Program
 
 
@@ -15,7 +15,7 @@ from tests.cli.program import Program
 def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting from outside, and the log as it was before."""
     for field in Settings.model_fields:
-        monkeypatch.delenv(f"REKEY_{field.upper()}", raising=False)
+        monkeypatch.delenv(variable_of(field), raising=False)
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.settings import Settings
+from bot.settings import Settings, variable_of
 from bot.world_file.reading import read_world
 from tests.cli.program import ROOT
 from tests.world import write_world
@@ -39,5 +39,5 @@ def test_every_command_line_of_the_handbook_is_one() -> None:
 
 def test_every_setting_is_in_the_example() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    named = set(re.findall(r"^#?REKEY_([A-Z_]+)=", text, re.MULTILINE))
-    assert {field.upper() for field in Settings.model_fields} <= named
+    named = set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE))
+    assert {variable_of(field) for field in Settings.model_fields} <= named

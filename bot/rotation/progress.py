@@ -154,7 +154,7 @@ def what_they_share(reason: str) -> str:
 
 def _cause(session: Session, request: Request, failure: Failure) -> Cause:
     example = failure.example
-    reason = example.reason if failure.many == 1 else what_they_share(example.reason)
+    reason = example.reason if failure.many == 1 else _said_of_all(session, example)
     return Cause(
         like=example.id,
         many=failure.many,
@@ -164,6 +164,14 @@ def _cause(session: Session, request: Request, failure: Failure) -> Cause:
         mend=_mend(example),
         names=_names(failed_records(session, request.id, example, SHOWN_NAMES)),
     )
+
+
+def _said_of_all(session: Session, example: Rotation) -> str:
+    """What one of them says, for all; as an example where it speaks of that one's account."""
+    shared = what_they_share(example.reason)
+    username = session.get_one(Record, example.record_id).username or ""
+    bare = username.rpartition("\\")[2].partition("@")[0]
+    return f"For example: {shared}" if bare and bare.casefold() in shared.casefold() else shared
 
 
 def _mend(example: Rotation) -> Mend:

@@ -38,6 +38,7 @@ class Camera:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         page = what if isinstance(what, Page) else what.page
+        page.mouse.move(0, 0)  # nothing is hovered over
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
             page.evaluate(_IN_THE_COLORS_OF, scheme)

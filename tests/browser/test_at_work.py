@@ -25,6 +25,7 @@ def test_a_whole_company_is_one_card_and_what_failed_is_tried_again_by_one_butto
     camera.takes("under-way", desk.whole(under_way))
     card = desk.card("Rotated 160 of 168 passwords")
     expect(card).to_be_visible(timeout=PATIENCE)
+    expect(card).to_contain_text("For example: dc1.harbor.example does not let Rekey reset HARBOR\\")
     camera.takes("failed", desk.whole(card))
 
     for account in practice_demo.domains["harbor"].all_accounts():

@@ -9,9 +9,10 @@ from blocks import ids, parts, previews, records, rotations
 from blocks.drawn import Drawn
 from bot.notices import Draw
 from bot.permissions import may_rotate
-from bot.rotation import requests
+from bot.rotation import aftermath, requests
+from bot.rotation.aftermath import Retried
 from bot.rotation.progress import progress
-from bot.rotation.requests import Answer, Draft, Retried
+from bot.rotation.requests import Answer, Draft
 from bot.services import Services
 from handlers.context import Asked
 from handlers.people import Refusal
@@ -60,7 +61,7 @@ def register(app: App, _services: Services) -> None:
         request_id, _ = asked.row()
         _on_its_card(asked, request_id)
         with asked.writing() as session:
-            cancelled = requests.cancel(session, asked.services.trail, asked.operator, request_id)
+            cancelled = aftermath.cancel(session, asked.services.trail, asked.operator, request_id)
             state = get_request(session, request_id).state
         if cancelled == 0 and state != "cancelled":
             asked.answer("Everything has begun or is over already, so there was nothing left to cancel.")
@@ -191,8 +192,10 @@ def _said(answer: Answer, drafted: Draft) -> str:
 def _retry(asked: Asked, request_id: int, version: int, like: int | None) -> None:
     _on_its_card(asked, request_id)
     services = asked.services
+    if asked.organization is not None:
+        asked.allow(may_rotate(asked.operator, asked.organization.id, Tier.PERSON))
     with asked.writing() as session:
-        retried = requests.retry(session, services.trail, services.settings, asked.operator, request_id, version, like)
+        retried = aftermath.retry(session, services.trail, services.settings, asked.operator, request_id, version, like)
     asked.answer(_told(retried))
 
 

@@ -14,13 +14,13 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
-from bot.approvals import ask, close, decide, expired, remind, takes_two
+from bot.approvals import ask, decide, expired, remind, takes_two
 from bot.audit import Line, Trail
 from bot.errors import BadInput, NotPermitted, RowNotFound
-from bot.permissions import PROTECTED, Operator, may_stop, operator_named
+from bot.permissions import PROTECTED, Operator, operator_named
 from bot.rotation.planning import Intent, Preview, preview, request
 from bot.settings import Settings
-from storage.approvals import find_waiting, get_approval
+from storage.approvals import get_approval
 from storage.models import (
     Approval,
     ApprovalState,
@@ -28,29 +28,24 @@ from storage.models import (
     Record,
     Request,
     RequestState,
-    Rotation,
     Tier,
     now,
 )
-from storage.notices import RESULT, ROTATION, finish, post, reopen, touch
+from storage.notices import RESULT, ROTATION, finish, post, touch
 from storage.records import get_records
 from storage.requests import (
-    OPEN,
     Link,
     confirmed_since,
-    failed_records,
     forget_previews,
     get_request,
     link_rotations,
-    not_begun,
-    rotation_ids,
 )
 from storage.results import note_moved
-from storage.rotations import approved_records, cancel_planned, records_of_rotations
+from storage.rotations import approved_records, records_of_rotations
 
 _HOUR = timedelta(hours=1)
 _A_DAY = timedelta(days=1)
-_GOING = (Intent.ROTATE, Intent.JOIN)
+GOING = (Intent.ROTATE, Intent.JOIN)
 
 
 class Answer(StrEnum):
@@ -80,7 +75,7 @@ class Draft:
     @property
     def going(self) -> tuple[Preview, ...]:
         """The records that would get a new password."""
-        return tuple(each for each in self.previews if each.intent in _GOING)
+        return tuple(each for each in self.previews if each.intent in GOING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +110,8 @@ def draft(
     )
     session.add(kept)
     session.flush()
-    drafted = _draft(session, settings, operator, kept)
-    kept.plan = _hash(drafted)
+    drafted = as_it_stands(session, settings, operator, kept)
+    kept.plan = plan_of(drafted)
     tried = [each for each in drafted.previews if each.cause == "operator-not-permitted"] if kept.by_name else []
     trail.append_all(
         session,
@@ -140,7 +135,7 @@ def redraft(session: Session, settings: Settings, operator: Operator, request_id
     """What a preview would do as things stand; `NotPermitted` for anybody but the one who asked. Changes nothing."""
     kept = get_request(session, request_id)
     _only_the_requester(kept, operator)
-    return _draft(session, settings, operator, kept)
+    return as_it_stands(session, settings, operator, kept)
 
 
 def confirm(session: Session, trail: Trail, settings: Settings, operator: Operator, request_id: int) -> Confirmed:
@@ -151,10 +146,10 @@ def confirm(session: Session, trail: Trail, settings: Settings, operator: Operat
     """
     kept = get_request(session, request_id)
     _only_the_requester(kept, operator)
-    drafted = _draft(session, settings, operator, kept)
+    drafted = as_it_stands(session, settings, operator, kept)
     if kept.state != RequestState.PREVIEW:
         return Confirmed(Answer.ALREADY, drafted)
-    plan = _hash(drafted)
+    plan = plan_of(drafted)
     if plan != kept.plan:
         kept.plan = plan
         return Confirmed(Answer.CHANGED, drafted)
@@ -163,7 +158,7 @@ def confirm(session: Session, trail: Trail, settings: Settings, operator: Operat
     if drafted.takes_two or drafted.above_ceiling:
         what = "rotate" if drafted.takes_two else "ceiling"
         ask(session, trail, settings, operator, drafted.organization, what=what, plan=plan, request_id=kept.id)
-        _decided(kept, RequestState.AWAITING_APPROVAL, operator.key)
+        note_decision(kept, RequestState.AWAITING_APPROVAL, operator.key)
         answer = Answer.WAITS
     else:
         _start(session, trail, settings, operator, drafted, None)
@@ -175,7 +170,7 @@ def confirm(session: Session, trail: Trail, settings: Settings, operator: Operat
 def wanted(session: Session, settings: Settings, approval: Approval) -> Draft:
     """What a second administrator is asked to agree to, as things stand. Changes nothing."""
     kept = get_request(session, approval.request_id or 0)
-    return _draft(session, settings, _requester(session, settings, kept), kept)
+    return as_it_stands(session, settings, _requester(session, settings, kept), kept)
 
 
 def approve(
@@ -191,9 +186,9 @@ def approve(
         raise RowNotFound(f"Approval {approval_id} is not about a rotation.")
     kept = get_request(session, waited_for.request_id)
     requester = _requester(session, settings, kept)
-    drafted = _draft(session, settings, requester, kept)
+    drafted = as_it_stands(session, settings, requester, kept)
     waiting = kept.state == RequestState.AWAITING_APPROVAL
-    plan = _hash(drafted) if waiting and drafted.going else None
+    plan = plan_of(drafted) if waiting and drafted.going else None
     was_waiting = waited_for.state == ApprovalState.WAITING
     approval = decide(session, trail, operator, approval_id, agree=agree, plan=plan)
     if not was_waiting or not waiting:
@@ -204,106 +199,6 @@ def approve(
         _cancel_for(session, kept, approval)
     touch(session, ROTATION, kept.id)
     return approval
-
-
-def cancel(session: Session, trail: Trail, operator: Operator, request_id: int) -> int:
-    """Take back what has not begun; returns how many rotations that were. What has begun goes on to its end.
-
-    Whoever may stop everything there may; `NotPermitted` otherwise.
-    """
-    kept = get_request(session, request_id)
-    organization = session.get_one(Organization, kept.organization_id)
-    decision = may_stop(operator, organization.id)
-    if not decision.allowed:
-        raise NotPermitted(f"{decision.reason} Nothing was changed.")
-    if kept.state not in (RequestState.PREVIEW, *OPEN):
-        return 0
-    reason = "Cancelled before it had begun: nothing was changed."
-    cancelled = cancel_planned(session, not_begun(session, kept.id), reason) if kept.state in OPEN else 0
-    waited_for = find_waiting(session, kept.id)
-    if waited_for is not None:
-        close(session, trail, waited_for, ApprovalState.VOID, operator.key)
-    if kept.state == RequestState.UNDER_WAY:
-        if cancelled == 0:
-            return 0
-        _decided(kept, RequestState.UNDER_WAY, operator.key)
-        session.flush()
-        note_moved(session, rotation_ids(session, kept.id))
-    else:
-        _decided(kept, RequestState.CANCELLED, operator.key)
-        kept.reason, kept.ended_at = reason, now()
-    trail.append(
-        session,
-        event="request.cancelled",
-        operator=operator.key,
-        source=operator.source,
-        organization=organization,
-        subject=f"request {kept.id}",
-        details={"rotations": cancelled},
-    )
-    touch(session, ROTATION, kept.id)
-    return cancelled
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """What became of asking for failures again."""
-
-    started: int
-    refused: int
-    """They would be refused again, for reasons their card shows now."""
-    apart: Draft | None = None
-    """Those that take a second administrator again: a request of their own, waiting for one."""
-    first: str | None = None
-    """Nothing was done, because this operator was quicker."""
-
-
-def retry(
-    session: Session,
-    trail: Trail,
-    settings: Settings,
-    operator: Operator,
-    request_id: int,
-    version: int,
-    like: int | None = None,
-) -> Retried:
-    """Rotate again what failed, of one cause (that of the rotation `like`) or all, within the same request.
-
-    What takes a second administrator becomes a request of its own and asks again. `version` is the request's as it was
-    on the card pressed: when somebody decided since, nothing is done. What is refused for this operator stays failed.
-    """
-    kept = get_request(session, request_id)
-    organization = session.get_one(Organization, kept.organization_id)
-    if kept.version != version or kept.state not in (RequestState.UNDER_WAY, RequestState.ENDED):
-        return Retried(0, 0, first=kept.changed_by or kept.requested_by)
-    example = session.get(Rotation, like) if like is not None else None
-    records = failed_records(session, kept.id, example)
-    previews = preview(session, operator, [(organization, record) for record in records], by_name=kept.by_name)
-    going = [each for each in previews if each.intent in _GOING]
-    alone: list[Preview] = []
-    guarded: list[Preview] = []
-    for each in going:
-        (guarded if _takes_two(settings, operator, [each]) else alone).append(each)
-    if going:
-        _decided(kept, RequestState(kept.state), operator.key)
-    if alone:
-        kept.state, kept.ended_at = RequestState.UNDER_WAY, None
-        session.add(kept)
-        rotations = request(session, trail, operator, alone, by_name=kept.by_name)
-        link_rotations(session, kept.id, [Link(each) for each in rotations])
-        reopen(session, ROTATION, kept.id)
-    apart = _ask_apart(session, trail, settings, operator, organization, kept, guarded) if guarded else None
-    trail.append(
-        session,
-        event="request.retried",
-        operator=operator.key,
-        source=operator.source,
-        organization=organization,
-        subject=f"request {kept.id}",
-        details={"rotations": len(alone), "second_administrator": len(guarded), "refused": len(previews) - len(going)},
-    )
-    touch(session, ROTATION, kept.id)
-    return Retried(len(alone), len(previews) - len(going), apart)
 
 
 def look_after(session: Session, trail: Trail, settings: Settings, at: datetime) -> None:
@@ -319,7 +214,8 @@ def look_after(session: Session, trail: Trail, settings: Settings, at: datetime)
 # ---- inside --------------------------------------------------------------------------------------------------------
 
 
-def _draft(session: Session, settings: Settings, operator: Operator, kept: Request) -> Draft:
+def as_it_stands(session: Session, settings: Settings, operator: Operator, kept: Request) -> Draft:
+    """What this request would do now, if this operator asked for it."""
     organization = session.get_one(Organization, kept.organization_id)
     found = get_records(session, kept.record_ids)
     records = [
@@ -333,7 +229,7 @@ def _draft(session: Session, settings: Settings, operator: Operator, kept: Reque
         request=kept,
         organization=organization,
         previews=previews,
-        takes_two=_takes_two(settings, operator, previews),
+        takes_two=needs_two(settings, operator, previews),
         above_ceiling=started >= settings.rotations_per_hour,
     )
 
@@ -342,12 +238,13 @@ def _requester(session: Session, settings: Settings, kept: Request) -> Operator:
     return operator_named(session, kept.requested_by, "Slack", settings.administrators)
 
 
-def _takes_two(settings: Settings, operator: Operator, previews: Sequence[Preview]) -> bool:
-    tiers = {Tier(m.account.tier) for each in previews if each.intent in _GOING for m in each.accounts}
+def needs_two(settings: Settings, operator: Operator, previews: Sequence[Preview]) -> bool:
+    """Whether any of these that would be rotated takes a second administrator."""
+    tiers = {Tier(m.account.tier) for each in previews if each.intent in GOING for m in each.accounts}
     return takes_two(operator, tiers, second_administrator=settings.second_administrator)
 
 
-def _hash(drafted: Draft) -> str:
+def plan_of(drafted: Draft) -> str:
     """What exactly was shown: whom it concerns, of which tier, what would become of each and why."""
     shown = [
         drafted.organization.id,
@@ -382,7 +279,7 @@ def _start(
     links = [Link(rotation_id, agreed.get(record_id, ())) for rotation_id, record_id in records.items()]
     link_rotations(session, kept.id, links, approval.id if approval is not None else None)
     kept.confirmed_at = now()
-    _decided(kept, RequestState.UNDER_WAY, approval.decided_by if approval else requester.key)
+    note_decision(kept, RequestState.UNDER_WAY, approval.decided_by if approval else requester.key)
     session.add(kept)
     session.flush()
     trail.append(
@@ -409,44 +306,21 @@ def _who_agreed(drafted: Draft, approval: Approval | None, requester: Operator, 
     return "not asked: REKEY_SECOND_ADMINISTRATOR is off" if relaxed else "not needed"
 
 
-def _ask_apart(
-    session: Session,
-    trail: Trail,
-    settings: Settings,
-    operator: Operator,
-    organization: Organization,
-    kept: Request,
-    guarded: Sequence[Preview],
-) -> Draft:
-    apart = Request(
-        organization_id=organization.id,
-        requested_by=operator.key,
-        by_name=kept.by_name,
-        record_ids=[each.record.id for each in guarded],
-        plan="",
-        state=RequestState.PREVIEW,
-    )
-    session.add(apart)
-    session.flush()
-    drafted = _draft(session, settings, operator, apart)
-    apart.plan = _hash(drafted)
-    return confirm(session, trail, settings, operator, apart.id).draft
-
-
 def _show(session: Session, organization: Organization, kept: Request) -> None:
     """The one card: in the organization's channel, or with whoever asked where it has none."""
     address = organization.channel or kept.requested_by
     post(session, kind=ROTATION, subject=kept.id, address=address, organization_id=organization.id)
 
 
-def _decided(kept: Request, state: RequestState, by: str | None) -> None:
+def note_decision(kept: Request, state: RequestState, by: str | None) -> None:
+    """Somebody decided about it: what was drawn before is old."""
     kept.state, kept.changed_by = state, by
     kept.version += 1
 
 
 def _cancel_for(session: Session, kept: Request, approval: Approval) -> None:
     """Nobody agreed to it, so nothing was ever started: the card says so, and whoever asked is told."""
-    _decided(kept, RequestState.CANCELLED, approval.decided_by)
+    note_decision(kept, RequestState.CANCELLED, approval.decided_by)
     kept.ended_at = now()
     match approval.state:
         case ApprovalState.REFUSED:

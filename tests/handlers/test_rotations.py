@@ -167,6 +167,8 @@ def test_failures_come_grouped_by_cause_and_are_retried_on_the_same_card(office:
         rotates(office.tina, "now alice.obrien, priya.patel")
         card = kept(office, office.tina.sees("Not rotated: 2 passwords", in_="#acme"))
         domain.heals()
+        kept(office, office.vic.sees("Not rotated: 2 passwords", in_="#acme")).press("Retry all 2", confirming="Retry")
+        is_refused(office, "A viewer may not rotate")
         card.press("Retry all 2", confirming="Retry")
         card.says("Rotated 2 passwords")
 

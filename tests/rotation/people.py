@@ -9,8 +9,9 @@ from sqlmodel import Session, select
 
 from bot.audit import export_json
 from bot.permissions import Operator, operator_named
+from bot.rotation.aftermath import Retried, cancel, retry
 from bot.rotation.progress import Progress, progress
-from bot.rotation.requests import Answer, Confirmed, Draft, Retried, approve, cancel, confirm, draft, retry
+from bot.rotation.requests import Answer, Confirmed, Draft, approve, confirm, draft
 from bot.settings import Settings
 from storage.approvals import find_waiting
 from storage.grants import operators_with, set_operators

@@ -166,7 +166,7 @@ def test_a_file_is_one_story_and_not_a_long_one() -> None:
 
 def test_audit_events_are_a_noun_and_what_was_done_to_it() -> None:
     events = set(_events())
-    assert {"record.revealed", "rotation.staged"} <= events
+    assert {"record.revealed", "rotation.staged", "approval.refused"} <= events
     form = re.compile(r"([a-z]+(?:_[a-z]+)*)\.([a-z]+(?:_[a-z]+)*)")
     for event in events:
         named = form.fullmatch(event)
@@ -177,13 +177,22 @@ def test_audit_events_are_a_noun_and_what_was_done_to_it() -> None:
 
 
 def _events() -> Iterator[str]:
-    """Every audit event the sources write out in full: `event=` of whatever takes one, but for log lines."""
+    """Every audit event the sources write out in full: `event=` of whatever takes one, or the table it is from."""
     for path in SOURCES:
+        tables = {
+            target.id: node.value
+            for node in _tree(path).body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.keyword) and node.arg == "event":
+                named = [tables[each.id] for each in ast.walk(node.value) if getattr(each, "id", None) in tables]
                 yield from (
                     each.value
-                    for each in ast.walk(node.value)
+                    for value in (node.value, *named)
+                    for each in ast.walk(value)
                     if isinstance(each, ast.Constant) and isinstance(each.value, str) and "." in each.value
                 )
 

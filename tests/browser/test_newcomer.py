@@ -49,7 +49,6 @@ def _rotates_all(desk: Desk, camera: Camera) -> None:
     camera.takes("preview", desk.page)
     desk.confirms("Rotate 4", "Started")
     expect(desk.card("Rotated 4 passwords")).to_be_visible(timeout=30_000)
-    camera.takes("rotated", desk.page)
 
 
 def _enrols(context: BrowserContext, demo: LiveDemo, phone: Phone) -> None:
@@ -70,20 +69,16 @@ def _is_shown_a_password(context: BrowserContext, desk: Desk, phone: Phone, came
     desk.page.get_by_role("tab", name="Messages").click()
     result = desk.card("Rotated 4 passwords")
     expect(result).to_be_visible()
-    camera.takes("result", desk.page)
     result.get_by_role("button", name="Open Alice O'Brien").click()
     record = desk.page.get_by_role("dialog")
     expect(record).to_contain_text("Successful")
-    camera.takes("record", desk.page)
     record.get_by_role("button", name="Show password once").click()
     link = desk.window("Show a password").get_by_role("button", name="Open the page")
     expect(link).to_be_visible()
-    camera.takes("link", desk.page)
     with context.expect_page() as opened:
         link.click()
     page = opened.value
     expect(page.get_by_role("heading", name="Show a password, once")).to_be_visible()
-    camera.takes("step-up", page.get_by_role("main"))
     page.get_by_label("The code your authenticator app shows now").fill(phone.code())
     page.get_by_role("button", name="Show it").click()
     expect(page.get_by_role("heading", name="Alice O'Brien")).to_be_visible()

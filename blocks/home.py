@@ -36,6 +36,7 @@ def home(view: HomeView) -> dict[str, Any]:
     blocks += _organizations(view)
     blocks += _all_work(view)
     blocks += _settings(view.wishes)
+    blocks.append(parts.actions(parts.button("Look again", ids.HOME_LOOK, ids.value(0))))
     return parts.home(blocks)
 
 

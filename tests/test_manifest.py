@@ -100,6 +100,12 @@ def test_every_scope_is_needed_and_every_needed_scope_is_there() -> None:
     assert needed == SCOPES
 
 
+def test_every_scope_and_event_says_what_it_is_for() -> None:
+    lines = (ROOT / "app_manifest.yaml").read_text("utf-8").splitlines()
+    said = {found[1] for line in lines if (found := re.fullmatch(r" +- ([a-z_:]+) # \S.*", line))}
+    assert said == SCOPES | EVENTS
+
+
 def test_the_manifest_is_of_the_published_form() -> None:
     app = App.from_manifest(MANIFEST)
     assert app.home_tab

@@ -140,7 +140,7 @@ def test_a_password_is_shown_copied_read_aloud_and_gone(page: Page, web: Site) -
     assert PASSWORD not in page.content()
 
 
-def test_leaving_the_page_takes_the_password_off_it(page: Page, context: BrowserContext, web: Site) -> None:
+def test_leaving_the_page_takes_the_password_off_it(page: Page, web: Site) -> None:
     phone = enrol(page, web, "tina")
     page.goto(f"{web.url}/reveal#{web.token()}")
     page.get_by_label("The code your authenticator app shows now").fill(phone.code())

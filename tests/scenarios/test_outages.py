@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bot import lanes
+from bot import processes
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_faults import Fault, Hold
 from bot.directories.base import Changes, Directory
@@ -190,10 +190,10 @@ def test_a_reading_longer_than_the_lease_keeps_the_lane(world: World, monkeypatc
 
 
 def test_a_step_of_the_clock_does_not_make_a_living_owner_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    name, booted = lanes.own_name(), psutil.boot_time()
+    name, booted = processes.own_name(), psutil.boot_time()
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: booted + 3600)  # as the system clock is put forward
 
-    assert not lanes.is_dead(name)
+    assert not processes.is_dead(name)
 
 
 def test_lost_replies_and_outages_in_turn_never_end_a_rotation(world: World, alice: Record) -> None:

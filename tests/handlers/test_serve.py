@@ -1,10 +1,13 @@
 """`rekey serve` as it runs in production: a process of its own, on a Slack it was told of by its environment alone."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import requests
 
 from tests.handlers.office import Office, free_port, open_office
 
@@ -45,6 +48,35 @@ def test_rekey_serve_answers_in_slack_and_stops_when_told(tmp_path: Path) -> Non
             served.wait()
         assert served.returncode == 0, said
         for secret in (office.running.app.bot_token, office.running.app.app_token):
+            assert secret not in said
+
+
+def test_rekey_serve_shows_a_password_on_its_own_page_and_its_log_shows_nothing_of_it(tmp_path: Path) -> None:
+    with open_office(tmp_path, connected=False, step_up=False) as office:
+        office.approve_all("acme")
+        environment = _environment(office) | {"REKEY_STEP_UP": "off", "REKEY_LOG_LEVEL": "debug"}
+        url = f"http://127.0.0.1:{environment['REKEY_HTTP_PORT']}"
+        command = [sys.executable, "-m", "bot", "serve"]
+        served = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        try:
+            sockets = office.running.slack.sockets
+            office.driver.patience = 60
+            office.alice.until(lambda: True if sockets.connected or served.poll() is not None else None, "the line")
+            office.tina.types("/rotate show alice.obrien", in_="#acme")
+            office.tina.sees("once, on Rekey's own page", in_="#acme")
+            found = re.search(rf"{re.escape(url)}/reveal#([A-Za-z0-9_-]{{43}})", office.everything_slack_saw())
+            assert found is not None, "the link leads to where the pages are served"
+            assert requests.get(f"{url}/health", timeout=10).json() == {"status": "ok"}
+            shown = requests.post(f"{url}/reveal", json={"token": found[1], "code": ""}, timeout=10).json()
+            assert requests.post(f"{url}/reveal", json={"token": found[1]}, timeout=10).status_code == 403
+            served.send_signal(signal.SIGTERM)
+            _, said = served.communicate(timeout=60)
+        finally:
+            served.kill()
+            served.wait()
+        assert shown["password"] == office.passwords[0]
+        assert served.returncode == 0, said
+        for secret in (shown["password"], found[1]):
             assert secret not in said
 
 

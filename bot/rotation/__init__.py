@@ -24,5 +24,7 @@ those that can be put back first. Any look that finds a password which is neithe
 the rotation `stuck`.
 
 `states` decides (pure), `planning` previews and requests, `steps` makes the outside calls, `engine` keeps what came of
-them, `recovery` deals with what was interrupted and with systems that are away.
+them, `recovery` deals with what was interrupted and with systems that are away. What people ask for in Slack is a
+request of several rotations: `requests` shows, confirms and starts it, `aftermath` cancels and retries, `progress` says
+how it stands.
 """

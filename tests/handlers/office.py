@@ -48,6 +48,8 @@ from storage.matches import match_rows
 from storage.models import AuditEvent, Connection, Organization, Role
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "app_manifest.yaml").read_text("utf-8"))
+HTTP_MANIFEST = {**MANIFEST, "settings": {**MANIFEST["settings"], "socket_mode_enabled": False}}
+"""The same app without Socket Mode: Slack calls it."""
 PEOPLE = ("alice", "bob", "tina", "vic", "sid", "gus", "dora")
 
 _PATIENCE_SECONDS = 20.0  # only a failing test waits so long, and the machine may be busy

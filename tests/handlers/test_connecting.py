@@ -20,7 +20,7 @@ from bot.demo.slack.server import RunningSlack
 from bot.errors import SignInRefused
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.socket_mode import SocketMode
-from tests.handlers.office import MANIFEST, Office, free_port, open_office
+from tests.handlers.office import HTTP_MANIFEST, MANIFEST, Office, free_port, open_office
 
 
 @contextmanager
@@ -48,9 +48,6 @@ def _help_of(office: Office) -> str:
         "channel_id": office.organization("acme").channel, "api_app_id": office.running.app.id, "trigger_id": "1.2.3",
     }  # fmt: skip
     return urlencode(fields)
-
-
-HTTP_MANIFEST = {**MANIFEST, "settings": {**MANIFEST["settings"], "socket_mode_enabled": False}}
 
 
 def test_over_signed_http_everything_is_as_in_socket_mode(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import requests
 
-from tests.handlers.office import Office, free_port, open_office
+from bot.http_mode import SLACK_PATH
+from tests.handlers.office import HTTP_MANIFEST, Office, free_port, open_office
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +51,35 @@ def test_rekey_serve_answers_in_slack_and_stops_when_told(tmp_path: Path) -> Non
         assert served.returncode == 0, said
         for secret in (office.running.app.bot_token, office.running.app.app_token):
             assert secret not in said
+
+
+def test_rekey_serve_behind_http_answers_in_slack_with_nothing_but_a_signing_secret(tmp_path: Path) -> None:
+    with open_office(tmp_path, connected=False, manifest=HTTP_MANIFEST) as office:
+        environment = _environment(office) | {"SLACK_SIGNING_SECRET": office.running.app.signing_secret}
+        del environment["SLACK_APP_TOKEN"]
+        url = f"http://127.0.0.1:{environment['REKEY_HTTP_PORT']}"
+        command = [sys.executable, "-m", "bot", "serve"]
+        served = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+
+        def is_up() -> bool | None:
+            with suppress(requests.ConnectionError):
+                return requests.get(f"{url}/health", timeout=10).ok
+            return True if served.poll() is not None else None
+
+        try:
+            office.driver.patience = 60
+            office.alice.until(is_up, "the pages")
+            assert served.poll() is None, served.communicate()[1]
+            office.running.wait_for(office.running.slack.http.verify(f"{url}{SLACK_PATH}"))
+            office.alice.types("/rotate help", in_="#acme")
+            office.alice.sees("What Rekey does", in_="#acme")
+            served.send_signal(signal.SIGTERM)
+            _, said = served.communicate(timeout=60)
+        finally:
+            served.kill()
+            served.wait()
+        assert served.returncode == 0, said
+        assert office.running.app.signing_secret not in said
 
 
 def test_rekey_serve_shows_a_password_on_its_own_page_and_its_log_shows_nothing_of_it(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from storage.models import Tell
 _MOST_WORK = 8
 _MOST_OTHERS = 5
 _TELLS = {
-    Tell.ALL: "Every result of what I asked for",
+    Tell.ALL: "Every result",
     Tell.FAILURES: "Failures only",
     Tell.NONE: "Nothing",
 }
@@ -31,7 +31,7 @@ _WAITS_FOR = {
 
 def home(view: HomeView) -> dict[str, Any]:
     """The Home tab."""
-    blocks = [parts.header("Rekey"), *_troubles(view.troubles)]
+    blocks = _troubles(view.troubles)
     blocks += _for_administrators(view)
     blocks += _organizations(view)
     blocks += _all_work(view)
@@ -60,7 +60,9 @@ def _organizations(view: HomeView) -> list[Block]:
     blocks = [parts.header("My organizations")]
     if not view.healths:
         return [*blocks, parts.section("There are none yet. An administrator adds one with `/rotate setup`.")]
-    for each in view.healths:
+    for number, each in enumerate(view.healths):
+        if number:
+            blocks.append(parts.divider())
         where = f" in <#{each.channel}>" if each.channel else ""
         blocks += [parts.section(f"*{parts.escape(each.name)}*{where}\n{_stands(each)}"), _buttons(each)]
     return blocks + parts.paging(ids.HOME_PAGE, view.page, view.pages)
@@ -81,14 +83,14 @@ def _stands(health: Health) -> str:
     if health.under_way:
         lines.append(f"🔵 {parts.count(health.under_way, 'rotation')} under way.")
     if health.to_approve:
-        lines.append(f"🟡 {parts.count(health.to_approve, 'exact match', 'exact matches')} to approve.")
+        lines.append(f"🟢 {parts.count(health.to_approve, 'exact match', 'exact matches')} to approve.")
     if health.unmatched:
-        lines.append(f"⚪ {parts.count(health.unmatched, 'account')} without a record of their own.")
+        lines.append(f"⚪ {parts.count(health.unmatched, 'account')} without an exact record.")
     matched = parts.count(health.matched, "account is", "accounts are")
     if health.is_well:
         lines.append(f"✅ {matched} matched, and nothing waits for you." if health.matched else "Nothing here yet.")
-    else:
-        lines.append(f"{matched} matched.")
+    elif health.matched:
+        lines.append(f"✅ {matched} matched.")
     return "\n".join(lines)
 
 
@@ -98,7 +100,7 @@ def _buttons(health: Health) -> Block:
     first = "primary" if open_matches else None
     buttons = [
         parts.button("Review matches", ids.word("match"), value, style=first),
-        parts.button("Rotate all …", ids.word("all"), value),
+        parts.button("Rotate all…", ids.word("all"), value),
         parts.button("Status", ids.word("status"), value),
         parts.button("Sync", ids.word("sync"), value),
     ]
@@ -173,7 +175,7 @@ def _settings(wishes: Wishes) -> list[Block]:
         parts.header("My settings"),
         parts.section("Tell me by direct message", _tell_menu(wishes.tell), block_id="tell"),
         parts.section(
-            "Also tell me the results of these, whoever asked (if above says so)",
+            "Also the results in these organizations, whoever asked",
             _follow_menu(wishes.follows),
             block_id="follow",
         ),

@@ -65,7 +65,7 @@ def test_administrators_see_which_organizations_are_to_be_set_up(office: Office)
 def test_home_shows_how_each_organization_stands(office: Office) -> None:
     home = office.alice.opens_home()
     home.says("5 exact matches to approve.")
-    home.says("3 accounts without a record of their own.")
+    home.says("3 accounts without an exact record.")
     home.says("2 accounts are matched, and nothing waits for you.")
     office.alice.types("/rotate stop", in_="#acme")
     office.alice.until(lambda: True if office.organization("acme").frozen_at else None, "the stop")

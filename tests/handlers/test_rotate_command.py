@@ -51,7 +51,7 @@ def test_only_my_organizations_are_offered(office: Office) -> None:
 def test_a_bare_rotate_shows_how_the_organization_stands_and_what_can_be_done(office: Office) -> None:
     office.tina.types("/rotate", in_="#acme")
     card = office.tina.sees("5 exact matches to approve.", in_="#acme")
-    assert card.buttons == ["Review matches", "Rotate all …", "Status", "Sync"]
+    assert card.buttons == ["Review matches", "Rotate all…", "Status", "Sync"]
     assert card.is_ephemeral
 
 

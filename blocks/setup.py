@@ -91,7 +91,7 @@ def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[s
         blocks.append(_input(NEW_NAME, "Or a new one, by its name", typed, optional=True))
         hint = "Such as Europe/London. Only a new organization takes it from here."
         blocks.append(_input(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
-    return parts.modal(_TITLE, blocks, callback_id=BIND, submit="Bind the channel", memo=memo)
+    return parts.modal("Whose channel is this?", blocks, callback_id=BIND, submit="Bind the channel", memo=memo)
 
 
 def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[str, object]) -> dict[str, Any]:
@@ -139,10 +139,10 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
 def credential_link(name: str, made: Made, address: SecretStr, memo: Mapping[str, object]) -> dict[str, Any]:
     """The one-time link to where the password is typed."""
     return parts.modal(
-        "Add a directory",
+        "One thing is left",
         [
             parts.section(
-                f"One thing is left for *{escape(name, 100)}*: its password. Type it on Rekey's own page; the "
+                f"*{escape(name, 100)}* needs the password Rekey signs in with. Type it on Rekey's own page; the "
                 "directory is asked first, and stored only if it agrees."
             ),
             parts.actions(parts.link("Open the page", address.get_secret_value(), "credential")),

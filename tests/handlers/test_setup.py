@@ -67,7 +67,7 @@ def enters(office: Office, secret: str = "") -> Tried:
 def test_an_administrator_gives_a_new_organization_its_channel(office: Office) -> None:
     channel = new_channel(office)
     office.alice.types("/rotate setup", in_="#initech")
-    form = office.alice.modal("Set up")
+    form = office.alice.modal("Whose channel is this?")
     form.fill("Or a new one, by its name", "Initech").fill("Its time zone", "America/Chicago").submit()
     office.alice.modal("Set up").says("It has no directory yet")
     found = holder(office, channel)
@@ -81,7 +81,7 @@ def test_an_administrator_gives_a_new_organization_its_channel(office: Office) -
 def test_an_organization_is_moved_to_another_channel(office: Office) -> None:
     channel = new_channel(office)
     office.alice.types("/rotate setup", in_="#initech")
-    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Whose channel is this?").fill("Organization", "Globex", searching="glo").submit()
     office.alice.modal("Set up").says("is the channel of Globex now")
     found = holder(office, channel)
     assert found is not None
@@ -92,7 +92,7 @@ def test_a_channel_shared_with_outsiders_is_not_bound(office: Office) -> None:
     channel = new_channel(office)
     office.call(lambda: office.running.slack.share_outside(office.running.slack.workspace.channels[channel]))
     office.alice.types("/rotate setup", in_="#initech")
-    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Whose channel is this?").fill("Organization", "Globex", searching="glo").submit()
     office.alice.modal("Set up").says("People of another company read this channel")
     assert holder(office, channel) is None
     assert office.audit("organization.channel_refused", "refused")
@@ -110,7 +110,7 @@ def test_a_channel_shared_with_outsiders_is_not_bound(office: Office) -> None:
 def test_what_does_not_fit_is_said_on_its_field(office: Office, fields: dict[str, str], on: str, sentence: str) -> None:
     new_channel(office)
     office.alice.types("/rotate setup", in_="#initech")
-    form = office.alice.modal("Set up")
+    form = office.alice.modal("Whose channel is this?")
     for label, value in fields.items():
         form.fill(label, value)
     form.submit()
@@ -130,7 +130,7 @@ def test_only_administrators_set_up(office: Office, name: str) -> None:
 def test_a_form_forged_by_a_technician_binds_and_adds_nothing(office: Office) -> None:
     channel = new_channel(office)
     office.alice.types("/rotate setup", in_="#initech")
-    office.alice.modal("Set up").fill("Organization", "Globex", searching="glo").submit()
+    office.alice.modal("Whose channel is this?").fill("Organization", "Globex", searching="glo").submit()
     office.alice.modal("Set up").says("is the channel of Globex now")
     forged = office.last("view_submission")
     forged["user"]["id"] = office.tina.id
@@ -153,7 +153,7 @@ def test_a_directory_is_described_in_slack_tried_on_the_page_and_then_kept(offic
         office.alice.types("/rotate setup", in_="#acme")
         office.alice.modal("Set up").press("Add a directory")
         office.alice.modal("Add a directory").fill("Name", "branch").fill("Kind", "practice").submit()
-        office.alice.modal("Add a directory").says("One thing is left for branch")
+        office.alice.modal("One thing is left").says("branch needs the password")
         office.domains["acme-ad"].fails("check", with_=Fault.SIGN_IN_REFUSED)
         assert not enters(office).saved
         assert [each.name for each in directories(office)] == ["acme-ad"]
@@ -169,7 +169,7 @@ def test_a_domain_is_described_line_by_line_and_its_password_has_no_field_in_sla
     assert "assword" not in json.dumps([each for each in form.text.splitlines() if each.endswith(":")])
     form.fill("Name", "corp").fill("Rekey signs in as", "rekey@corp.example.test")
     form.fill("Domain controllers", "dc1.corp.example.test\n10.0.0.5:3269 as dc2.corp.example.test\n").submit()
-    office.alice.modal("Add a directory").says("One thing is left for corp")
+    office.alice.modal("One thing is left").says("corp needs the password")
     ready = office.services
     about = credentials.describe(ready.database, ready.trail, ready.settings, ready.extra_kinds, token(office))
     assert isinstance(about, credentials.Described)
@@ -210,7 +210,7 @@ def test_a_real_domain_judges_the_credential_before_it_is_kept_sealed(office: Of
     form.fill("Name", "corp").fill("Rekey signs in as", corp.service_dn)
     form.fill("Domain controllers", f"{corp.host}:{corp.port} as {corp.tls_name}")
     form.fill(_PEM, corp.ca_file.read_text("ascii")).submit()
-    office.alice.modal("Add a directory").says("One thing is left for corp")
+    office.alice.modal("One thing is left").says("corp needs the password")
     refused = enters(office, "Not-The-Password-1!")
     assert not refused.saved
     assert any(each.cause for each in refused.findings)

@@ -220,7 +220,11 @@ class LiveDemo:
             slack_signing_secret=SecretStr(self.slack.app.signing_secret),
             slack_api_url=self.slack.api_url,
         )
-        keys_init(settings.key_file, settings.escrow_dir)
+        made = keys_init(settings.key_file, settings.escrow_dir)
+        if made.recovery_key is not None:
+            safe = folder / "a safe"  # where everybody else carries it
+            safe.mkdir(mode=0o700)
+            made.recovery_key.rename(safe / made.recovery_key.name)
         return app.build(settings, {"practice": lambda connection: PracticeDirectory(self.domains[connection.name])})
 
     def _bring_in(self, folder: Path, ids: Mapping[str, str]) -> None:

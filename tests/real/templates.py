@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from bot.demo import samba as recipe
 from tests.real import domain, samba
 from tests.real.domain import Domain
 
@@ -50,7 +51,7 @@ def shared(realm: samba.Realm, folder: Path) -> Domain:
 def template(realm: samba.Realm, cache: Path) -> Path:
     """The stopped domain to copy, with `OU=Staff` and the delegated account `rekey`; made unless the cache has it."""
     version = hashlib.sha256(subprocess.run(["samba", "--version"], check=True, capture_output=True).stdout)
-    for source in (samba.__file__, domain.__file__, __file__):
+    for source in (recipe.__file__, samba.__file__, domain.__file__, __file__):
         version.update(Path(source).read_bytes())
     year, week, _ = datetime.now(UTC).isocalendar()
     made = cache / f"{realm.netbios}-{year}-{week}-{version.hexdigest()[:12]}"

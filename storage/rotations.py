@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
-from storage.lanes import DUE_STATES, Waiting
+from storage.lanes import DUE_STATES, Waiting, is_attended
 from storage.models import (
     Account,
     Connection,
@@ -165,6 +165,8 @@ def waiting_for_others(session: Session, rotation_ids: Sequence[int], patience: 
         .join(Connection, col(Connection.id) == col(Lane.connection_id))
         .join(Organization, col(Organization.id) == col(Connection.organization_id))
     ):
+        if is_attended(lane):
+            continue  # whoever drains it is not done: what waits for it may end, or go on elsewhere, in a moment
         if frozen_at is not None:
             reasons[lane.connection_id] = "rotations are stopped in this organization"
         elif lane.stopped_at is not None or lane.frozen_reason is not None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
-from storage.lanes import LOOKING, Waiting
+from storage.lanes import LOOKING, Waiting, is_attended
 from storage.models import (
     Account,
     Connection,
@@ -226,6 +226,7 @@ def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int) -> W
         f"{name} is {'stopped' if lane.stopped_at or lane.frozen_reason else 'away'}: "
         f"{lane.frozen_reason or lane.failure_reason}"
         for lane, name in rows
-        if lane.stopped_at or lane.frozen_reason or (lane.backoff_until is not None and lane.failures >= patience)
+        if not is_attended(lane)
+        and (lane.stopped_at or lane.frozen_reason or (lane.backoff_until is not None and lane.failures >= patience))
     ]
     return Waiting(len(rows), len(reasons), tuple(dict.fromkeys(reasons)))

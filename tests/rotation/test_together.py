@@ -24,7 +24,7 @@ from storage.models import (
     TaskState,
     now,
 )
-from storage.rotations import cancel_planned
+from storage.rotations import cancel_planned, waiting_for_others
 from storage.tasks import request_sync
 from tests.rotation.world import World, side_by_side
 from tests.storage.databases import KINDS, migrated_database
@@ -203,3 +203,17 @@ def test_a_stopped_organization_is_still_read(world: World) -> None:
 
     with world.database.reading() as session:
         assert session.get_one(Task, task.id).state == TaskState.DONE
+
+
+def test_whoever_waits_is_not_sent_away_while_a_stopped_lane_is_still_being_wound_up(world: World) -> None:
+    """A lane that has just been stopped ends what waits for it a moment later: until its worker is done, wait."""
+    [name] = _people(world, 1)
+    record = world.matched(name, {"acme": name})
+    [rotation_id] = world.asks(record)
+    with world.database.writing() as session:
+        lane = session.get_one(Lane, world.connections["acme"].id)
+        lane.stopped_at, lane.failure_reason = now(), "no"
+        assert waiting_for_others(session, [rotation_id], 3).waiting == 1
+        lane.owner, lane.lease_until = "somebody 1 1.0", now() + timedelta(minutes=1)
+        session.flush()
+        assert waiting_for_others(session, [rotation_id], 3).waiting == 0

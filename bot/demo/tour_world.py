@@ -53,7 +53,7 @@ class TourWorld:
             database_url=SecretStr(f"sqlite:///{folder / 'rekey.db'}"),
             key_file=folder / "rekey.key",
             escrow_dir=folder / "escrow",
-            lease_seconds=10,
+            lease_seconds=30,
             backoff_cap_seconds=0.2,
             look_again_seconds=0.1,
         )

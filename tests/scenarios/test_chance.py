@@ -62,7 +62,9 @@ class Company:
 
 
 # Without shrinking: every example is a whole evening.
-@settings(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=10, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 @given(planned=faults, proved=st.booleans())
 def test_whatever_goes_wrong_nothing_is_lost_locked_or_left_open(
     planned: list[tuple[str, str, Fault, int]], proved: bool

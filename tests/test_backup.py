@@ -23,14 +23,25 @@ from storage.database import Database
 from storage.facts import check_fingerprint
 from storage.models import (
     Account,
+    Approval,
+    ApprovalState,
     Connection,
     Grant,
+    IgnoreRule,
+    Interaction,
     Lane,
+    Link,
     Match,
     MatchState,
+    Notice,
     Organization,
+    Outbox,
+    Profile,
     ProofTry,
     Record,
+    Request,
+    RequestRotation,
+    RequestState,
     Revision,
     RevisionState,
     Role,
@@ -126,8 +137,42 @@ def fill(database: Database, safe: Safe, trail: Trail) -> tuple[str, str, int]:
                 ProofTry(account_id=account.id or 0, tried_at=AT),
             ]
         )  # fmt: skip
+        add_slack(session, safe, rotation, account)
         trail.append(session, event="rotation.requested", operator="U1", source="test", organization=place.organization)
         return place.organization.uid, record.uid, directory_id
+
+
+def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account) -> None:
+    """A row in every table about people in Slack: U1 asked for this rotation, and U2 agreed."""
+    home = rotation.organization_id
+    request = Request(
+        organization_id=home, requested_by="U1", by_name=True, record_ids=[rotation.record_id], plan="seen",
+        state=RequestState.UNDER_WAY, confirmed_at=AT,
+    )  # fmt: skip
+    session.add(request)
+    session.flush()
+    approval = Approval(
+        organization_id=home, what="rotate", request_id=request.id, requested_by="U1", plan="seen",
+        state=ApprovalState.APPROVED, expires_at=AT, decided_by="U2", decided_at=AT,
+    )  # fmt: skip
+    session.add(approval)
+    session.flush()
+    session.add_all(
+        [
+            Profile(operator="U1", step_up=safe.keys.seal(SecretStr("totp"), ("step-up", "U1")), follows=[home]),
+            RequestRotation(
+                request_id=request.id, rotation_id=rotation.id, approval_id=approval.id, agreed=[account.id]
+            ),
+            Link(
+                token="0" * 64, purpose="credential", operator="U1", organization_id=home, draft={"name": "Größe"},
+                expires_at=AT,
+            ),
+            IgnoreRule(organization_id=home, ou="OU=Leavers", ou_key="ou=leavers", created_by="U1"),
+            Notice(organization_id=home, kind="rotation", subject=request.id, address="C1", ts="1.2", view={"page": 1}),
+            Outbox(name="slack", owner="host 1 1", token=7, lease_until=AT),
+            Interaction(key="trigger"),
+        ]
+    )  # fmt: skip
 
 
 def contents(database: Database) -> dict[str, list[dict[str, Any]]]:

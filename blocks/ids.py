@@ -34,8 +34,8 @@ def word(name: str) -> str:
 
 
 def is_opening(action_id: str) -> bool:
-    """Whether this action may come from an answer that is not kept: it opens something (see `OPENING`), or says a word of
-    /rotate, which the same person could as well have typed.
+    """Whether this action may come from an answer that is not kept: it opens something (see `OPENING`), or says a word
+    of /rotate, which the same person could as well have typed.
     """
     stands_for_word_or_page = WORD.fullmatch(action_id) or LINK.fullmatch(action_id)
     return stands_for_word_or_page is not None or action_id.partition(":")[0] in OPENING

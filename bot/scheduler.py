@@ -20,6 +20,7 @@ from sqlmodel import Session
 from bot.errors import RekeyError
 from bot.lanes import Lanes
 from bot.notices import Notices
+from bot.processes import is_dead
 from storage.lanes import Waiting, due_lanes
 from storage.models import now
 from storage.rotations import waiting_for_others
@@ -102,11 +103,11 @@ class Scheduler:
 
         `told` hears how things stand whenever they may have changed.
         """
-        return self._run_until(lambda session: waiting_for_others(session, rotation_ids, _PATIENCE), told)
+        return self._run_until(lambda session: waiting_for_others(session, rotation_ids, _PATIENCE, is_dead), told)
 
     def run_syncs(self, task_ids: Sequence[int], told: Callable[[Waiting], None]) -> Waiting:
         """Run until each of these syncs has ended, or all that are left wait for a system that is away."""
-        return self._run_until(lambda session: waiting_syncs(session, task_ids, _PATIENCE), told)
+        return self._run_until(lambda session: waiting_syncs(session, task_ids, _PATIENCE, is_dead), told)
 
     def _run_until(self, standing: Callable[[Session], Waiting], told: Callable[[Waiting], None]) -> Waiting:
         while True:

@@ -30,9 +30,10 @@ class Waiting:
     reasons: tuple[str, ...]
 
 
-def is_attended(lane: Lane) -> bool:
-    """Whether a worker has this lane's lease at this moment."""
-    return lane.owner is not None and lane.lease_until is not None and lane.lease_until > now()
+def is_attended(lane: Lane, is_dead: Callable[[str], bool]) -> bool:
+    """Whether a worker has this lane's lease at this moment, and is not known to have ended."""
+    held = lane.owner is not None and lane.lease_until is not None and lane.lease_until > now()
+    return held and not is_dead(str(lane.owner))
 
 
 def get_lane(session: Session, connection_id: int) -> Lane:
@@ -65,7 +66,7 @@ def acquire(
     `is_dead` says of an owner's name whether that process is known to have ended; it is taken over at once then.
     """
     lane = get_lane(session, connection_id)
-    if is_attended(lane) and not is_dead(str(lane.owner)):
+    if is_attended(lane, is_dead):
         return None
     lane.owner, lane.token, lane.lease_until, lane.wanted = owner, lane.token + 1, now() + lease, False
     session.add(lane)

@@ -1,6 +1,6 @@
 """Rotations: what is open, what the latest of each record was, and cancelling what has not begun."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -153,11 +153,14 @@ def cancel_planned(session: Session, record_ids: Sequence[int], reason: str) -> 
     return len(cancelled)
 
 
-def waiting_for_others(session: Session, rotation_ids: Sequence[int], patience: int) -> Waiting:
+def waiting_for_others(
+    session: Session, rotation_ids: Sequence[int], patience: int, is_dead: Callable[[str], bool]
+) -> Waiting:
     """Count open rotations, and those none of whose steps can go on by itself now.
 
     A step waits when its organization is frozen, its lane is stopped or frozen, its system has been away for at least
-    `patience` failures in a row, or its time has not come for a good while yet (a lockout window).
+    `patience` failures in a row, or its time has not come for a good while yet (a lockout window). While somebody
+    alive drains the lane it does not: `is_dead` says of an owner's name whether that process has ended.
     """
     reasons: dict[int, str] = {}
     for lane, name, frozen_at in session.exec(
@@ -165,7 +168,7 @@ def waiting_for_others(session: Session, rotation_ids: Sequence[int], patience: 
         .join(Connection, col(Connection.id) == col(Lane.connection_id))
         .join(Organization, col(Organization.id) == col(Connection.organization_id))
     ):
-        if is_attended(lane):
+        if is_attended(lane, is_dead):
             continue  # whoever drains it is not done: what waits for it may end, or go on elsewhere, in a moment
         if frozen_at is not None:
             reasons[lane.connection_id] = "rotations are stopped in this organization"

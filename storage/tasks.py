@@ -1,6 +1,6 @@
 """Tasks: what is due in a lane, what a step needs to be done, and whether it may still write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -214,7 +214,7 @@ def last_syncs(session: Session, organization_id: int) -> dict[int, Task]:
     return {task.connection_id: task for task in session.exec(latest)}
 
 
-def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int) -> Waiting:
+def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int, is_dead: Callable[[str], bool]) -> Waiting:
     """Count syncs still open, and those whose directory has been away for `patience` failures, or is stopped."""
     rows = session.exec(
         select(Lane, Connection.name)
@@ -226,7 +226,7 @@ def waiting_syncs(session: Session, task_ids: Sequence[int], patience: int) -> W
         f"{name} is {'stopped' if lane.stopped_at or lane.frozen_reason else 'away'}: "
         f"{lane.frozen_reason or lane.failure_reason}"
         for lane, name in rows
-        if not is_attended(lane)
+        if not is_attended(lane, is_dead)
         and (lane.stopped_at or lane.frozen_reason or (lane.backoff_until is not None and lane.failures >= patience))
     ]
     return Waiting(len(rows), len(reasons), tuple(dict.fromkeys(reasons)))

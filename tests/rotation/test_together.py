@@ -1,5 +1,6 @@
 """Two people, two processes, a worker that froze, an organization that was stopped."""
 
+import platform
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from sqlmodel import select
 
 from bot.demo.practice_faults import Hold
+from bot.processes import is_dead
 from bot.scheduler import Scheduler
 from storage.connections import get_connection
 from storage.lanes import acquire
@@ -164,8 +166,6 @@ def test_a_consent_withdrawn_a_moment_before_the_write_leaves_the_account_alone(
 def test_a_dead_owner_of_this_host_is_taken_over_at_once(world: World) -> None:
     [name] = _people(world, 1)
     record = world.matched(name, {"acme": name})
-    import platform
-
     with world.database.writing() as session:
         owner = f"{platform.node()} 999999 1.00"
         acquire(session, world.connections["acme"].id, owner, timedelta(hours=1), lambda _owner: False)
@@ -213,7 +213,10 @@ def test_whoever_waits_is_not_sent_away_while_a_stopped_lane_is_still_being_woun
     with world.database.writing() as session:
         lane = session.get_one(Lane, world.connections["acme"].id)
         lane.stopped_at, lane.failure_reason = now(), "no"
-        assert waiting_for_others(session, [rotation_id], 3).waiting == 1
+        assert waiting_for_others(session, [rotation_id], 3, is_dead).waiting == 1
         lane.owner, lane.lease_until = "somebody 1 1.0", now() + timedelta(minutes=1)
         session.flush()
-        assert waiting_for_others(session, [rotation_id], 3).waiting == 0
+        assert waiting_for_others(session, [rotation_id], 3, is_dead).waiting == 0
+        lane.owner = f"{platform.node()} 999999 1.00"  # killed: nobody winds anything up
+        session.flush()
+        assert waiting_for_others(session, [rotation_id], 3, is_dead).waiting == 1

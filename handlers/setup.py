@@ -55,9 +55,8 @@ def register(app: App, _services: Services) -> None:
 
     @app.view(drawing.BIND)
     def bind(ack: Ack, asked: Asked) -> None:
-        wanted = _wanted_organization(asked)
-        ack(response_action="update", view=parts.loading("Set up", memo=asked.memo))
-        _bind(asked, wanted)
+        # Answered with the outcome itself: a "loading" in between could arrive after it, and stay.
+        ack(response_action="update", view=_bind(asked, _wanted_organization(asked)))
 
     @app.action(drawing.ADD)
     def add(ack: Ack, asked: Asked) -> None:
@@ -109,7 +108,7 @@ def _wanted_organization(asked: Asked) -> int | str:
     return name
 
 
-def _bind(asked: Asked, wanted: int | str) -> None:
+def _bind(asked: Asked, wanted: int | str) -> dict[str, Any]:
     services, channel = asked.services, str(asked.memo.get("channel", ""))
     try:
         shared = Slack(asked.client).shared_outside(channel)
@@ -141,7 +140,7 @@ def _bind(asked: Asked, wanted: int | str) -> None:
             "changed. Take a channel of your own."
         )
     told = f"✅ <#{channel}> is the channel of *{parts.escape(organization.name, 100)}* now."
-    asked.client.views_update(view_id=asked.view["id"], view=_overview(asked, organization, told))
+    return _overview(asked, organization, told)
 
 
 def _overview(asked: Asked, organization: Organization, told: str = "") -> dict[str, Any]:

@@ -149,7 +149,9 @@ class Office:
         """The last delivery of this name (`block_actions`, `view_submission`, `/rotate` …) as Slack sent it: a copy to
         forge with, its tokens gone.
         """
-        return copy.deepcopy(self.running.call(lambda: self.running.slack.traffic.named(name)[-1].sent))
+        traffic = self.running.slack.traffic  # which knows of a delivery once it was answered
+        self.alice.until(lambda: True if traffic.named(name) else None, f"{name} delivered")
+        return copy.deepcopy(self.running.call(lambda: traffic.named(name)[-1].sent))
 
     def deliver(self, body: Mapping[str, Any]) -> BoltResponse:
         """Hand Rekey a delivery that no person of the pretend Slack could have caused: forged, replayed, late."""

@@ -93,7 +93,7 @@ def test_a_channel_shared_with_outsiders_is_not_bound(office: Office) -> None:
     office.call(lambda: office.running.slack.share_outside(office.running.slack.workspace.channels[channel]))
     office.alice.types("/rotate setup", in_="#initech")
     office.alice.modal("Whose channel is this?").fill("Organization", "Globex", searching="glo").submit()
-    office.alice.modal("Set up").says("People of another company read this channel")
+    office.alice.modal("Whose channel is this?").says("People of another company read this channel")
     assert holder(office, channel) is None
     assert office.audit("organization.channel_refused", "refused")
 

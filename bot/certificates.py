@@ -6,11 +6,17 @@ Nothing but the greeting of TLS is ever sent to a server that could not prove wh
 import contextlib
 import socket
 import ssl
+import threading
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+
+_FILTERS = threading.Lock()
+"""Python's warning filters belong to the whole process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,16 @@ def fetch_certificate(host: str, port: int, name: str, timeout: float) -> x509.C
             context.wrap_socket(plain, server_hostname=name) as secured,
         ):
             raw = secured.getpeercert(binary_form=True)
-        return x509.load_der_x509_certificate(raw) if raw else None
+        return _read(raw) if raw else None
     return None
+
+
+def _read(raw: bytes) -> x509.Certificate:
+    # Samba makes its own certificate's serial number of the clock, and half of them come out negative. Ours is to
+    # explain such a certificate, not to judge its number.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(raw)
 
 
 def names_offered(certificate: x509.Certificate) -> tuple[str, ...]:

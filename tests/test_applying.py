@@ -87,7 +87,7 @@ def test_the_plan_says_everything_and_changes_nothing(applying: Applying) -> Non
         "+ organization Acme Dental (channel C0ACME, Europe/London)",
         "~ tiers of Acme Dental: shared none → reception, break-glass none → emergency (0 known accounts change tier)",
         "+ vault acme-vault of Acme Dental (embedded)",
-        "+ directory acme-ad of Acme Dental (active-directory, 127.0.0.11:636)",
+        "+ directory acme-ad of Acme Dental (active-directory, 127.0.1.11:636)",
         "+ technician of Acme Dental: U0TECH",
     ]
     assert applying.everything() == before
@@ -185,13 +185,13 @@ def test_every_change_is_shown_with_old_and_new(applying: Applying) -> None:
         .replace("Europe/London", "Europe/Berlin")
         .replace("name: Acme Dental", "name: ACME Dental")
         .replace("name: acme-vault", "name: acme-safe")
-        .replace("127.0.0.11", "127.0.0.12")
+        .replace("127.0.1.11", "127.0.1.12")
     )
     assert applying.apply(changed).changes == [
         "~ rule: length 20 → 24",
         "~ organization Acme Dental: name Acme Dental → ACME Dental, timezone Europe/London → Europe/Berlin",
         "~ vault acme-vault of ACME Dental: name acme-vault → acme-safe",
-        "~ directory acme-ad of ACME Dental: servers 127.0.0.11:636 → 127.0.0.12:636; "
+        "~ directory acme-ad of ACME Dental: servers 127.0.1.11:636 → 127.0.1.12:636; "
         "credential taken anew from env:REKEY_SECRET_ACME",
     ]
     assert applying.plan(changed).changes == []
@@ -261,7 +261,7 @@ def test_a_directory_without_any_credential_is_refused(applying: Applying) -> No
     applying.apply()
     assert applying.plan(without).changes == []
     with pytest.raises(BadInput, match="has to be given again"):
-        applying.plan(without.replace("127.0.0.11", "127.0.0.12"))
+        applying.plan(without.replace("127.0.1.11", "127.0.1.12"))
 
 
 def rotated_by_rekey(applying: Applying) -> None:
@@ -286,7 +286,7 @@ def test_a_rotated_credential_is_asked_for_again_when_its_system_changes(applyin
     applying.apply()
     rotated_by_rekey(applying)
     with pytest.raises(BadInput, match="--overwrite-credentials"):
-        applying.plan(ACME.replace("127.0.0.11", "127.0.0.12"))
+        applying.plan(ACME.replace("127.0.1.11", "127.0.1.12"))
 
 
 def test_a_row_that_was_edited_behind_our_back_is_mended_by_applying_again(applying: Applying) -> None:
@@ -296,7 +296,7 @@ def test_a_row_that_was_edited_behind_our_back_is_mended_by_applying_again(apply
         connection.settings = {**connection.settings, "servers": [{"host": "10.6.6.6", "port": 636}]}
         session.add(connection)
     (change,) = applying.apply().changes
-    assert "servers 10.6.6.6:636 → 127.0.0.11:636" in change
+    assert "servers 10.6.6.6:636 → 127.0.1.11:636" in change
     assert applying.credential() == PASSWORD
 
 

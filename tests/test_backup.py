@@ -102,7 +102,7 @@ def fill(database: Database, safe: Safe, trail: Trail) -> tuple[str, str, int]:
         organization_id = place.organization.id or 0
         directory = Connection(
             organization_id=organization_id, name="ad", name_key="ad", side="directory", kind="active-directory",
-            settings={"servers": [{"host": "127.0.0.11", "port": 636}]},
+            settings={"servers": [{"host": "127.0.1.11", "port": 636}]},
             credential=safe.keys.seal(SecretStr("pw-bind"), ("connection", "ad")), domain_names=["corp"], synced_at=AT,
         )  # fmt: skip
         session.add_all([directory, Rule(scope="global"), Grant(operator="U1", role="administrator")])

@@ -30,7 +30,7 @@ def keys() -> KeyRing:
 
 def directory(**settings: Any) -> Connection:
     stored = {
-        "servers": [{"host": "127.0.0.11", "port": 636, "tls_name": "dc1.corp.example.test"}],
+        "servers": [{"host": "127.0.1.11", "port": 636, "tls_name": "dc1.corp.example.test"}],
         "ca": certificate()[0],
         "bind_dn": "CN=rekey,DC=corp",
         **settings,
@@ -92,10 +92,10 @@ def test_a_credential_opens_where_it_was_given(keys: KeyRing) -> None:
         (
             "servers",
             [{"host": "10.6.6.6", "port": 636}],
-            "servers changed from 127.0.0.11:636 as dc1.corp.example.test to",
+            "servers changed from 127.0.1.11:636 as dc1.corp.example.test to",
         ),
-        ("servers", [{"host": "127.0.0.11", "port": 637, "tls_name": "dc1.corp.example.test"}], "127.0.0.11:637"),
-        ("servers", [{"host": "127.0.0.11", "port": 636}], "servers changed"),
+        ("servers", [{"host": "127.0.1.11", "port": 637, "tls_name": "dc1.corp.example.test"}], "127.0.1.11:637"),
+        ("servers", [{"host": "127.0.1.11", "port": 636}], "servers changed"),
         ("ca", "-----BEGIN CERTIFICATE-----", "CA changed"),
         ("bind_dn", "CN=other,DC=corp", "sign-in name changed from CN=rekey,DC=corp to CN=other,DC=corp"),
     ],

@@ -25,7 +25,7 @@ from tests.storage.databases import KINDS, migrated_database
 from tests.storage.worlds import stored
 
 OPERATOR = Operator("cli:test", "command line", {None: Role.ADMINISTRATOR})
-PLACE = ("connection", "ad", "127.0.0.11")
+PLACE = ("connection", "ad", "127.0.1.11")
 
 ROTATE = """
 import sys

@@ -46,7 +46,7 @@ def test_the_file_of_the_handbook_is_read_whole(tmp_path: Path, settings: Settin
     (acme,) = world.organizations
     assert acme.entry.tiers == {"shared": ["reception"], "break-glass": ["emergency"]}
     (directory,) = acme.directories
-    assert directory.settings["servers"] == [{"host": "127.0.0.11", "port": 636, "tls_name": "dc1.corp.example.test"}]
+    assert directory.settings["servers"] == [{"host": "127.0.1.11", "port": 636, "tls_name": "dc1.corp.example.test"}]
     assert directory.settings["ca"] == certificate()[0]
     assert directory.secret is not None
     assert directory.secret.get_secret_value() == PASSWORD
@@ -73,7 +73,7 @@ def test_a_secret_file_is_read_without_its_last_line_end(tmp_path: Path, setting
 def test_a_server_whose_name_has_no_address_is_a_note_and_judged_when_connecting(
     tmp_path: Path, settings: Settings
 ) -> None:
-    world = read(tmp_path, settings, ACME.replace("127.0.0.11", "dc1.nowhere.invalid"))
+    world = read(tmp_path, settings, ACME.replace("127.0.1.11", "dc1.nowhere.invalid"))
     assert len(world.notes) == 1
     assert "dc1.nowhere.invalid" in world.notes[0]
 
@@ -174,11 +174,11 @@ def test_an_empty_file_is_an_empty_world(tmp_path: Path, settings: Settings) -> 
         ("env:REKEY_SECRET_ACME", "file:../rekey.key", 16, "directories[0].bind_password", "not inside"),
         ("ca_file: acme-ca.pem", "ca_file: none.pem", 14, "directories[0].ca_file", "No such file"),
         ("ca_file: acme-ca.pem", "ca_file: world.yaml", 14, "directories[0].ca_file", "not a certificate"),
-        ("127.0.0.11", "8.8.8.8", 13, "organizations[0].directories[0].servers[0].host", "outside the networks"),
-        ("127.0.0.11", "169.254.169.254", 13, "directories[0].servers[0].host", "outside the networks"),
-        ("127.0.0.11", "'::ffff:8.8.8.8'", 13, "directories[0].servers[0].host", "outside the networks"),
+        ("127.0.1.11", "8.8.8.8", 13, "organizations[0].directories[0].servers[0].host", "outside the networks"),
+        ("127.0.1.11", "169.254.169.254", 13, "directories[0].servers[0].host", "outside the networks"),
+        ("127.0.1.11", "'::ffff:8.8.8.8'", 13, "directories[0].servers[0].host", "outside the networks"),
         (
-            "servers: [{host: 127.0.0.11, port: 636, tls_name: dc1.corp.example.test}]",
+            "servers: [{host: 127.0.1.11, port: 636, tls_name: dc1.corp.example.test}]",
             "servers: []",
             13,
             "servers",
@@ -209,7 +209,7 @@ def test_an_organization_that_stands_twice_is_refused_whatever_its_capitals(
 
 
 def test_one_server_named_twice_is_refused(tmp_path: Path, settings: Settings) -> None:
-    twice = ACME.replace("servers: [", "servers: [{host: 127.0.0.12, tls_name: DC1.corp.example.test}, ")
+    twice = ACME.replace("servers: [", "servers: [{host: 127.0.1.12, tls_name: DC1.corp.example.test}, ")
     assert "servers[1].host: dc1.corp.example.test:636 stands on line 13" in refused(tmp_path, settings, twice)
 
 

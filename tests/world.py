@@ -25,7 +25,7 @@ organizations:
     directories:
       - name: acme-ad
         kind: active-directory
-        servers: [{host: 127.0.0.11, port: 636, tls_name: dc1.corp.example.test}]
+        servers: [{host: 127.0.1.11, port: 636, tls_name: dc1.corp.example.test}]
         ca_file: acme-ca.pem
         bind_dn: CN=rekey,CN=Users,DC=corp,DC=example,DC=test
         bind_password: env:REKEY_SECRET_ACME

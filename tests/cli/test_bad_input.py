@@ -22,7 +22,7 @@ def everything(folder: Path) -> str:
         ("[U0ADMIN]", "&a [U0ADMIN]", "line 1, column 17"),
         ("channel:", "chanel:", "line 5, organizations[0].chanel"),
         ("env:REKEY_SECRET_ACME", "env:REKEY_SECRET_OTHER", "line 16, organizations[0].directories[0].bind_password"),
-        ("127.0.0.11", "8.8.8.8", "line 13, organizations[0].directories[0].servers[0].host"),
+        ("127.0.1.11", "8.8.8.8", "line 13, organizations[0].directories[0].servers[0].host"),
         ("acme-ca.pem", "none.pem", "line 14, organizations[0].directories[0].ca_file"),
         ("Europe/London", "Europe/Nowhere", "line 6, organizations[0].timezone"),
     ],

@@ -46,6 +46,7 @@ def trouble(directory: ActiveDirectory) -> OutsideError:
     ("certificate", "cause", "said"),
     [
         (Authority("Some Other CA").issue(), "certificate-unknown-issuer", "CN=Some Other CA"),
+        (Authority("Some Other CA").issue(negative=True), "certificate-unknown-issuer", "CN=Some Other CA"),
         (AUTHORITY.issue(names=["dc2.corp.example.test", "corp"]), "certificate-name", "dc2.corp.example.test, corp"),
         (AUTHORITY.issue(common_name="dc9", names=None), "certificate-name", "It is for: dc9."),
         (AUTHORITY.issue(common_name=NAME, names=["dc2.example.test"]), "certificate-name", "not for " + NAME),

@@ -38,8 +38,13 @@ class Authority:
         begins: timedelta = -DAY,
         ends: timedelta = 90 * DAY,
         may: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+        negative: bool = False,
     ) -> bytes:
-        """A server's certificate and key as PEM; `begins` and `ends` count from now."""
+        """A server's certificate and key as PEM; `begins` and `ends` count from now.
+
+        `negative` turns the serial number's sign over, as in half of the certificates that Samba makes for itself; the
+        signature, which nobody gets as far as checking, no longer fits then.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = _builder(subject, self._name, key.public_key(), begins, ends)
@@ -49,7 +54,16 @@ class Authority:
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        if negative:
+            return _with_negative_serial(certificate) + private
         return certificate.public_bytes(Encoding.PEM) + private
+
+
+def _with_negative_serial(certificate: x509.Certificate) -> bytes:
+    number = certificate.serial_number.to_bytes(20, "big")
+    raw = certificate.public_bytes(Encoding.DER)
+    assert raw.count(number) == 1
+    return ssl.DER_cert_to_PEM_cert(raw.replace(number, bytes([number[0] | 0x80]) + number[1:])).encode()
 
 
 def _builder(
@@ -61,7 +75,7 @@ def _builder(
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(x509.random_serial_number() | 1 << 152)  # always of 20 bytes
         .not_valid_before(now + begins)
         .not_valid_after(now + ends)
     )

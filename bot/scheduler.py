@@ -50,6 +50,8 @@ class Scheduler:
     ) -> None:
         self._lanes = lanes
         self._stopping = Event()
+        self._leaving = Lock()
+        """Held for every change to the library's list of jobs: it shuts down holding its own lock, waiting for ours."""
         self._busy: set[int] = set()
         self._lock = Lock()
         self._moved = Event()
@@ -91,12 +93,15 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
+        with self._leaving:
+            self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def look_now(self) -> None:
-        """Look at every lane at once instead of on the next tick."""
-        self._scheduler.modify_job(self._clock.id, next_run_time=now())
+        """Look at every lane at once instead of on the next tick; nothing when this is being left."""
+        with self._leaving:
+            if self._scheduler.running and not self._stopping.is_set():
+                self._scheduler.modify_job(self._clock.id, next_run_time=now())
 
     def run_rotations(self, rotation_ids: Sequence[int], told: Callable[[Waiting], None]) -> Waiting:
         """Run until each of these rotations has ended, or all that are left wait for somebody or something else.
@@ -128,7 +133,12 @@ class Scheduler:
                 if connection_id in self._busy:
                     continue
                 self._busy.add(connection_id)
-            self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}")
+            with self._leaving:
+                if self._stopping.is_set():
+                    return
+                self._scheduler.add_job(
+                    self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}"
+                )
 
     def _do_chores(self, chores: Callable[[Session], None]) -> None:
         try:
@@ -147,5 +157,5 @@ class Scheduler:
             with self._lock:
                 self._busy.discard(connection_id)
             self._moved.set()
-            if worked and self._scheduler.running:
+            if worked:
                 self.look_now()  # what was done here may have made another lane's step due

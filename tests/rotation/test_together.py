@@ -2,18 +2,19 @@
 
 import platform
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, Timer
 
 import pytest
-from sqlmodel import select
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlmodel import Session, select
 
 from bot.demo.practice_faults import Hold
 from bot.processes import is_dead
 from bot.scheduler import Scheduler
 from storage.connections import get_connection
-from storage.lanes import acquire
+from storage.lanes import acquire, due_lanes
 from storage.models import (
     Lane,
     Match,
@@ -75,6 +76,38 @@ def test_two_workers_on_one_database_write_every_account_once(world: World) -> N
     domain = world.domains["acme"]
     assert [domain.account(name).times_set for name in names] == [2] * len(names)
     assert all(domain.signs_in(name, world.password(record) or "") for name, record in zip(names, records, strict=True))
+
+
+def test_leaving_the_scheduler_never_waits_for_a_tick_that_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library holds the lock that handing out a lane takes while it waits for the tick that hands it out."""
+    (name,) = _people(world, 1)
+    world.asks(world.matched(name, {"acme": name}))
+    looking, leaving = Event(), Event()
+
+    def slow_look(session: Session, moment: datetime) -> list[int]:
+        looking.set()
+        assert leaving.wait(10)
+        return due_lanes(session, moment)
+
+    monkeypatch.setattr("bot.scheduler.due_lanes", slow_look)
+    shut_down = BackgroundScheduler.shutdown
+
+    def shutting_down(scheduler: BackgroundScheduler, wait: bool = True) -> None:
+        Timer(0.3, leaving.set).start()  # when it holds its locks and waits
+        shut_down(scheduler, wait)
+
+    monkeypatch.setattr(BackgroundScheduler, "shutdown", shutting_down)
+
+    def work() -> None:
+        with Scheduler(world.lanes(), pool_size=1, tick_seconds=0.05):
+            assert looking.wait(10)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_a_frozen_owner_that_wakes_writes_nothing(world: World) -> None:

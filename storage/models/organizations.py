@@ -86,4 +86,6 @@ class Rule(SQLModel, table=True):
     unambiguous: bool = True
     words: int | None = None
     """Passphrase style with so many words; None for random characters."""
+    sign_out: bool = False
+    """Whether whoever has the account is signed out everywhere after a rotation, where a directory can do that."""
     version: int = 1

@@ -43,6 +43,8 @@ class Rotation(SQLModel, table=True):
     """The revision being written; pending until the rotation finishes."""
     attempts: int = 0
     """How many passwords were generated so far, 3 at most."""
+    sign_out: bool = False
+    """Whether its accounts are signed out everywhere once they have the new password, where a directory can do that."""
     requested_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
 
@@ -61,8 +63,8 @@ class Task(SQLModel, table=True):
             "one_open_step",
             "account_id",
             unique=True,
-            sqlite_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
-            postgresql_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
+            sqlite_where=text("ended_at IS NULL AND kind = 'rotate'"),
+            postgresql_where=text("ended_at IS NULL AND kind = 'rotate'"),
         ),
     )
 
@@ -117,6 +119,9 @@ class Lane(SQLModel, table=True):
     failures: int = 0
     failure_cause: str = ""
     failure_reason: str = ""
+    failure_mend: str = ""
+    failure_status: str = ""
+    """The word people see for what a stopped lane leaves untouched; empty is `API Error`."""
     stopped_at: datetime | None = None
     """After identical failures; the next request by a person clears it."""
     frozen_reason: str | None = None

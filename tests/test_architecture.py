@@ -29,6 +29,7 @@ UNWRAPS = {
     "bot/cli/reveal.py": "what `rekey reveal` prints",
     "bot/directories/active_directory/connector.py": "the value of unicodePwd",
     "bot/directories/active_directory/wire.py": "the sign-in itself",
+    "bot/http_session.py": "a header line, on its way out",
     "bot/keys.py": "the recovery key, on its way into its file",
     "bot/links.py": "a link's token, hashed",
     "bot/settings.py": "how a token starts, to tell one that was put in the other's place",

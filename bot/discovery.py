@@ -19,6 +19,7 @@ from bot.directories.base import Directory, SeenAccount
 from bot.errors import BadInput, NotPermitted, Refused
 from bot.matching.suggesting import names_of, suggest
 from bot.permissions import Operator, may_administer, may_sync
+from bot.switches import is_read, why_off
 from bot.tiers import tier_of
 from bot.vaults import embedded
 from bot.vaults.csv_file import read_csv
@@ -131,9 +132,12 @@ def ask_sync(session: Session, trail: Trail, operator: Operator, organization_id
         raise NotPermitted(
             f"{organization.name} is stopped, so its directories are not read. `/rotate start` lifts it."
         )
-    directories = [connection for _, connection in connections_of(session, "directory", [organization.id])]
-    if not directories:
+    known = [connection for _, connection in connections_of(session, "directory", [organization.id])]
+    if not known:
         raise BadInput(f"{organization.name} has no directory to read yet. An administrator adds one: `/rotate setup`.")
+    directories = [connection for connection in known if is_read(connection)]
+    if not directories:
+        raise NotPermitted(f"{why_off(session, known)} It is not read either.")
     for directory in directories:
         request_sync(session, directory)
     retry_now(session, [directory.id for directory in directories])

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rules import policy_of, rule_for
+from bot.switches import SWITCHED_OFF, why_off
 from storage.lanes import retry_now
 from storage.models import (
     Account,
@@ -72,7 +73,7 @@ def preview(
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
-        refusal = _refusal(operator, organization, accounts, by_name=by_name)
+        refusal = _refusal(session, operator, organization, accounts, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -96,7 +97,12 @@ _Refusal = tuple[Intent, Status | None, str, str]
 
 
 def _refusal(
-    operator: Operator, organization: Organization, accounts: Sequence[MatchedAccount], *, by_name: bool
+    session: Session,
+    operator: Operator,
+    organization: Organization,
+    accounts: Sequence[MatchedAccount],
+    *,
+    by_name: bool,
 ) -> _Refusal | None:
     if not accounts:
         return (
@@ -113,6 +119,9 @@ def _refusal(
             f"{organization.frozen_by}. An administrator lifts it: `rekey start`, or `/rotate start` in Slack.",
             "frozen",
         )
+    switched_off = why_off(session, [matched.connection for matched in accounts])
+    if switched_off is not None:
+        return Intent.REFUSE, Status.NOT_PERMITTED, switched_off, SWITCHED_OFF
     for matched in accounts:
         account = matched.account
         refusal = _account_refusal(operator, organization, account, by_name=by_name)

@@ -18,7 +18,9 @@ from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Settlement
 from bot.rotation.worker import Worker
 from bot.rules import policy_of, rule_for
+from bot.switches import SWITCHED_OFF, why_off
 from storage.approvals import agreed_accounts
+from storage.connections import get_connection
 from storage.models import (
     Account,
     Revision,
@@ -56,6 +58,9 @@ def why_not(
         return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
         return None
+    switched_off = why_off(session, [get_connection(session, step.account.connection_id)])
+    if switched_off is not None:
+        return Refusal(Refused(switched_off, cause=SWITCHED_OFF), Status.NOT_PERMITTED)
     if not step.consented:
         return Refusal(
             Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),

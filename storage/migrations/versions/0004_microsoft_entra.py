@@ -36,5 +36,25 @@ def upgrade() -> None:
             sqlite_where=_ONE_OPEN_STEP,
             postgresql_where=_ONE_OPEN_STEP,
         )
+    with op.batch_alter_table("connections", schema=None) as batch_op:
+        for name in ("credential_ends_at", "credential_looked_at", "off_at"):
+            batch_op.add_column(sa.Column(name, sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("credential_told", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("off_by", _TEXT(), nullable=True))
+    op.create_table(
+        "tenants",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("tenant_id", _TEXT(), nullable=False),
+        sa.Column("name", _TEXT(), nullable=False),
+        sa.Column("name_key", _TEXT(), nullable=False),
+        sa.Column("domain", _TEXT(), nullable=True),
+        sa.Column("skipped_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+        sa.Column("skipped_by", _TEXT(), nullable=True),
+        sa.Column("seen_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("connection_id", "tenant_id"),
+    )
     # The next sync reads every account anew: what says who is one person was not kept until now.
     op.execute("UPDATE connections SET cursor = NULL WHERE side = 'directory'")

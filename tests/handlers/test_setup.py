@@ -1,6 +1,7 @@
 """/rotate setup and doctor: a channel for an organization, a directory that was asked before it is kept."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -238,6 +239,14 @@ def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(office: Office) -> Non
     assert "escrow" not in window.text, "Rekey's own insides are for administrators"
     office.alice.types("/rotate doctor", in_="#acme")
     office.alice.modal("Doctor").says("The audit trail is whole")
+    assert str(office.folder) not in office.everything_slack_saw(), "places on the machine are for its shell"
+
+
+def test_an_escrow_file_that_cannot_be_written_is_named_in_slack_without_its_place(office: Office) -> None:
+    shutil.rmtree(office.services.settings.escrow_dir)
+    office.alice.types("/rotate doctor", in_="#acme")
+    office.alice.modal("Doctor").says("The escrow file cannot be written")
+    assert str(office.folder) not in office.everything_slack_saw()
 
 
 def test_a_directory_that_does_not_answer_keeps_nobody_else_waiting(office: Office) -> None:

@@ -19,6 +19,7 @@ from bot.directories.base import Directory
 from bot.discovery import SyncResult, sync
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
 from bot.processes import is_dead, own_name
+from bot.rotation.calls import batch_size
 from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import check, write
 from bot.rotation.worker import SYSTEMIC, Worker
@@ -178,11 +179,13 @@ def _write_due(worker: Worker, directory: Directory, until: float) -> bool:
     claiming = Lock()
     troubles: list[RekeyError] = []
 
+    group = max(_GROUP, batch_size(directory))
+
     def claim() -> Sequence[Task]:
         states = [TaskState.PUT_BACK_READY, TaskState.READY]
         with claiming, worker.database.reading() as session:
-            due = due_tasks(session, worker.connection_id, TaskKind.ROTATE, states, _GROUP * (_STREAMS + 1))
-            mine = [task for task in due if task.id not in claimed][:_GROUP]
+            due = due_tasks(session, worker.connection_id, TaskKind.ROTATE, states, group * (_STREAMS + 1))
+            mine = [task for task in due if task.id not in claimed][:group]
             claimed.update(task.id for task in mine)
             return mine
 

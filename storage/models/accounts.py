@@ -62,7 +62,7 @@ class Account(SQLModel, table=True):
     synced: bool = False
     """A cloud account whose password is set in its Active Directory, never here."""
     person: str | None = None
-    """Accounts of an organization with the same one are one person's. By the directories' own ids, unless `linked_by`."""
+    """Accounts of an organization with the same one are one person's: by the directories' ids, or by `linked_by`."""
     linked_by: str | None = None
     """The operator who said whose account this is; None while the directories say it themselves."""
     is_connector: bool = False

@@ -20,6 +20,7 @@ class Account(SQLModel, table=True):
         Index("ix_accounts_upn", "organization_id", "upn_key"),
         Index("ix_accounts_mail", "organization_id", "mail_key"),
         Index("ix_accounts_person", "organization_id", "person"),
+        Index("ix_accounts_immutable_id", "organization_id", "immutable_id"),
         Index("ix_accounts_sid", "organization_id", "sid"),
         Index(
             "ix_accounts_present",

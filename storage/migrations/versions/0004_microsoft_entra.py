@@ -19,8 +19,8 @@ def upgrade() -> None:
         for name in ("guard_status", "immutable_id", "sid", "person", "linked_by"):
             batch_op.add_column(sa.Column(name, _TEXT(), nullable=True))
         batch_op.add_column(sa.Column("synced", sa.Boolean(), nullable=False, server_default=sa.false()))
-        batch_op.create_index("ix_accounts_person", ["organization_id", "person"], unique=False)
-        batch_op.create_index("ix_accounts_sid", ["organization_id", "sid"], unique=False)
+        for name in ("person", "immutable_id", "sid"):
+            batch_op.create_index(f"ix_accounts_{name}", ["organization_id", name], unique=False)
     with op.batch_alter_table("lanes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("failure_mend", _TEXT(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("failure_status", _TEXT(), nullable=False, server_default=""))

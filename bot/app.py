@@ -60,7 +60,14 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
         database=database,
         safe=Safe(keys, Escrow(settings.escrow_dir)),
         trail=Trail(keys, settings.escrow_dir),
-        open_directory=partial(open_directory, keys=keys, networks=settings.directory_networks, extra_kinds=kinds),
+        open_directory=partial(
+            open_directory,
+            keys=keys,
+            networks=settings.directory_networks,
+            extra_kinds=kinds,
+            extra_hosts=settings.extra_hosts,
+            database=database,
+        ),
         extra_kinds=kinds,
     )
 

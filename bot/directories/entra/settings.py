@@ -102,7 +102,7 @@ class EntraSettings(BaseModel):
     """A name of `CLOUDS`, or a place of its own."""
     certificate: str | None = None
     """PEM text of the certificate the app is known by, where it signs in with one; its key is the credential's."""
-    secret_ends: Annotated[str, Field(pattern=r"\d{4}-\d\d-\d\d")] | None = None
+    client_secret_ends: Annotated[str, Field(pattern=r"\d{4}-\d\d-\d\d")] | None = None
     """The day the client secret ends, as whoever made it wrote it down."""
 
     @field_validator("cloud")
@@ -142,6 +142,9 @@ class EntraCredential(BaseModel):
     private_key: SecretStr | None = None
     """PEM text, not encrypted."""
     refresh_token: SecretStr | None = None
+    """The one in force: every redemption brings a new one."""
+    refresh_token_given: SecretStr | None = None
+    """The one a person gave, where it was refreshed since."""
 
     @model_validator(mode="after")
     def _one_proof(self) -> Self:
@@ -163,6 +166,16 @@ class EntraCredential(BaseModel):
     def of(cls, parts: Mapping[str, SecretStr]) -> Self:
         """From its parts by name, the empty ones left out. `BadInput` as above."""
         return cls.parse(SecretStr(json.dumps({name: each.get_secret_value() for name, each in parts.items() if each})))
+
+    def refreshed(self, token: SecretStr) -> Self:
+        """The same with the refresh token that is in force from now on."""
+        given = self.refresh_token_given or self.refresh_token
+        return self.model_copy(update={"refresh_token": token, "refresh_token_given": given})
+
+    def as_given(self) -> Self:
+        """As a person gave it, before Rekey refreshed anything."""
+        given = self.refresh_token_given or self.refresh_token
+        return self.model_copy(update={"refresh_token": given, "refresh_token_given": None})
 
     def text(self) -> SecretStr:
         """One text, as it is sealed."""

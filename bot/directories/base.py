@@ -45,6 +45,10 @@ class Finding:
     """This server could not be reached at all, so nothing more is known of it."""
     detail: str = ""
     """What only whoever has the shell is shown: places on Rekey's own machine."""
+    link: str = ""
+    """The https address of the page on which it is mended."""
+    paste: str = ""
+    """What that page wants to be told: a text to paste there."""
 
     @classmethod
     def problem(cls, error: OutsideError) -> Self:
@@ -265,3 +269,28 @@ class SignsOut(Protocol):
 
     def sign_out(self, account: str) -> None:
         """End the account's sessions everywhere, within minutes. Safe to repeat, also after a lost reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTenant:
+    """A customer's tenant, as the partner's own lists it."""
+
+    tenant_id: str
+    name: str
+    domain: str | None = None
+
+
+@runtime_checkable
+class ListsTenants(Protocol):
+    """What a directory offers besides, where it is a partner's own and knows the tenants of its customers."""
+
+    def tenants(self) -> Iterable[SeenTenant]:
+        """Every customer's tenant, read lazily page by page; none when this is no partner. Reading only."""
+
+
+@runtime_checkable
+class KnowsItsEnd(Protocol):
+    """What a directory offers besides, where it can say when the connector's credential stops being taken."""
+
+    def credential_ends_at(self) -> datetime | None:
+        """That moment; None where it may not be read, or cannot be told from other credentials. Reading only."""

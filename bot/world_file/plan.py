@@ -325,17 +325,15 @@ def _credential(
     changes = []
     stored = _stored(keys, connection)
     if stored is None or as_given(connection.kind, stored) != wanted.secret:
-        changes.append(
-            f"credential {'taken anew' if connection.credential else 'taken'} from {_pointing(wanted.kind, wanted.reference)}"
-        )
+        taken = "taken anew" if connection.credential else "taken"
+        changes.append(f"credential {taken} from {_pointing(wanted.kind, wanted.reference)}")
         secret = wanted.secret if stored is None else carried_over(connection.kind, stored, wanted.secret)
         seal_credential(connection, keys, secret)
         connection.credential_rotated_at = None
         expect_end(connection, given_anew=True)
     elif connection.credential_reference != wanted.reference:
-        changes.append(
-            f"credential reference {_pointing(wanted.kind, connection.credential_reference)} → {_pointing(wanted.kind, wanted.reference)}"
-        )
+        before = _pointing(wanted.kind, connection.credential_reference)
+        changes.append(f"credential reference {before} → {_pointing(wanted.kind, wanted.reference)}")
     connection.credential_reference = wanted.reference
     return changes
 

@@ -15,7 +15,7 @@ from bot.connections import DirectoryFactory, open_directory
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
-from bot.rotation import requests
+from bot.rotation import requests, watching
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
@@ -116,6 +116,7 @@ def notices(services: Services) -> Notices:
 
 def _chores(services: Services, session: Session) -> None:
     requests.look_after(session, services.trail, services.settings, now())
+    watching.look_after(session, services.safe, services.trail, now())
     end_the_rest(session)
     forget_interactions(session, now() - _REPEATS)
 

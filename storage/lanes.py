@@ -129,7 +129,7 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             col(Task.state).in_(LOOKING),
             and_(
                 col(Task.state).in_(STARTING),
-                or_(col(Organization.frozen_at).is_(None), col(Task.kind) == TaskKind.SYNC),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
             ),
         ),
     )

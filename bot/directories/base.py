@@ -79,7 +79,7 @@ class SeenAccount:
     guard_status: Status | None = None
     """The word people see for `guard`; None is `Not Permitted`. `Admin Not Permitted` where our role is not enough."""
     immutable_id: str | None = None
-    """What Entra Connect calls the person: of a synced cloud account `onPremisesImmutableId`, of one in Active Directory
+    """What Entra Connect calls the person: of a synced cloud account `onPremisesImmutableId`, of one on the premises
     what that becomes there, the base64 of the raw `mS-DS-ConsistencyGuid` or else `objectGUID`. Case counts. None of a
     cloud account that is not synced: whatever it carries, nobody's directory vouches for it."""
     sid: str | None = None

@@ -27,6 +27,7 @@ from storage.models import (
     RevisionState,
     RotationState,
     Status,
+    TaskKind,
     TaskState,
     Tier,
 )
@@ -55,13 +56,15 @@ def why_not(
     if not isinstance(standing, Standing):
         return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
     if not standing.allowed:
-        return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
+        error = Refused(standing.reason, cause=standing.cause or "not-permitted", mend=standing.mend)
+        return Refusal(error, standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
         return None
-    switched_off = why_off(session, [get_connection(session, step.account.connection_id)])
+    written = step.task.kind == TaskKind.ROTATE
+    switched_off = why_off(session, [get_connection(session, step.account.connection_id)]) if written else None
     if switched_off is not None:
         return Refusal(Refused(switched_off, cause=SWITCHED_OFF), Status.NOT_PERMITTED)
-    if not step.consented:
+    if written and not step.consented:
         return Refusal(
             Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
             Status.NOT_PERMITTED,

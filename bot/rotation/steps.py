@@ -39,10 +39,11 @@ from storage.models import (
     RevisionState,
     Status,
     Task,
+    TaskKind,
     TaskState,
 )
 from storage.revisions import find_revisions, open_revision
-from storage.tasks import Step, hindrance, settle_tries, steps_of, unproven_tries
+from storage.tasks import Step, hindrance, settle_tries, steps_of, steps_of_rotations, unproven_tries
 
 _SETTLE_EVERY = 8
 
@@ -79,6 +80,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         steps = steps_of(session, [task.id for task in tasks])
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
+        siblings = steps_of_rotations(session, {step.rotation.id for step in steps})
     seen = standings(worker, directory, [step.account.object_id for step in steps])
 
     proved: dict[int, bool] = {}
@@ -87,6 +89,8 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         current = currents.get(step.record.id)
         if not isinstance(standing, Standing) or not standing.allowed or current is None:
             continue
+        if sum(task.kind == TaskKind.ROTATE for task in siblings[step.rotation.id]) == 1:
+            continue  # nothing else is written, so nothing would ever be put back
         account = step.account
         known = account.proved_revision_id == current.id and account.proved_set_at == standing.password_set_at
         if known and standing.password_set_at is not None:

@@ -87,7 +87,8 @@ class Task(SQLModel, table=True):
     server: str | None = None
     """Which server took the write: looked at first when asking what became of it."""
     taken_at: datetime | None = None
-    """When this directory was first known to have taken a password of this rotation; None while it never did."""
+    """When this directory was first known to have taken a password of this rotation; None while it never did. Of a
+    watch: when all the directories were proved to have it that are written."""
     status: str | None = None
     """The word people see for this account when it was refused."""
     previous_proved: bool | None = None

@@ -1,5 +1,7 @@
 """One person in two directories: told by the directories' own ids, or by an administrator."""
 
+from typing import Any
+
 import pytest
 from sqlmodel import select
 
@@ -54,7 +56,7 @@ def events(world: World) -> list[tuple[str, str]]:
     ids=["by immutable id", "by SID", "case counts", "a cloud-only namesake"],
 )
 def test_a_synced_account_is_its_ad_accounts_person(
-    world: World, cloud: dict[str, object], one_person: bool, cloud_first: bool
+    world: World, cloud: dict[str, Any], one_person: bool, cloud_first: bool
 ) -> None:
     corp, tenant = PracticeDomain("CORP", "corp.example.test"), PracticeDomain("LAB", "lab.example.test")
     corp.person("jane", "Old-pass-0001!", immutable_id=ID, sid="S-1-5-21-7-1104")

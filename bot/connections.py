@@ -8,12 +8,10 @@ rather than the name, so that a second look-up cannot send it elsewhere.
 
 import hashlib
 import json
-import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from pydantic import SecretStr
@@ -24,6 +22,7 @@ from bot.directories.active_directory.settings import ActiveDirectorySettings, S
 from bot.directories.base import Directory
 from bot.directories.entra.settings import HOSTS, EntraCredential, EntraSettings
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
+from bot.networks import addresses_of
 from bot.settings import Network
 from storage.connections import get_connection
 from storage.database import Database
@@ -38,25 +37,6 @@ Keep = Callable[[SecretStr, SecretStr], None]
 
 DirectoryFactory = Callable[[Connection], Directory]
 """Makes the connector of a kind that needs no credential, such as the practice directory."""
-
-NEVER = tuple(
-    map(
-        ip_network,
-        (
-            "0.0.0.0/8",
-            "169.254.0.0/16",  # link-local, and most clouds' metadata
-            "168.63.129.16/32",  # Azure's
-            "100.100.100.200/32",  # Alibaba Cloud's
-            "192.0.0.192/32",  # Oracle Cloud's
-            "224.0.0.0/3",
-            "::/128",
-            "fe80::/10",
-            "fd00:ec2::/32",  # AWS's, over IPv6
-            "ff00::/8",
-        ),
-    )
-)
-"""Where no directory server ever is, whatever the settings say."""
 
 _SEALED_FOR = "sealed_for"
 _WORDS = {
@@ -235,6 +215,23 @@ def carried_over(kind: str, stored: SecretStr, given: SecretStr) -> SecretStr:
     return new.refreshed(old.refresh_token).text() if same and old.refresh_token else given
 
 
+def refreshed(credential: SecretStr, token: SecretStr) -> SecretStr:
+    """An Entra credential with the refresh token that is in force from now on."""
+    return EntraCredential.parse(credential).refreshed(token).text()
+
+
+def borrowed(lender: Connection, keys: KeyRing, settings: Mapping[str, Any]) -> tuple[dict[str, Any], SecretStr]:
+    """Settings and credential for another tenant in which the same app works: its proof, at the same hosts.
+
+    `BadInput` when these settings are another app's, or lead to another cloud; raises as `credential_for` does.
+    """
+    own, other = EntraSettings.parse(settings_of(lender)), EntraSettings.parse(settings)
+    if (own.client_id, own.place) != (other.client_id, other.place):
+        raise BadInput(f"This is not the app of {lender.name}, so its credential does not do. Nothing was stored.")
+    kept = {name: value for name, value in settings_of(lender).items() if name in ("certificate", "client_secret_ends")}
+    return {**settings, **kept}, credential_for(lender, keys)
+
+
 def expect_end(connection: Connection, *, given_anew: bool) -> None:
     """Note in the row when its credential ends, by what was entered; announcements begin anew with another day."""
     entered = _entered_end(connection.kind, settings_of(connection))
@@ -263,7 +260,7 @@ def _keep_refreshed(database: Database, keys: KeyRing, connection_id: int, old: 
             return
         credential = EntraCredential.parse(credential_for(connection, keys))
         if credential.refresh_token == old:
-            seal_credential(connection, keys, credential.refreshed(new).text())
+            seal_credential(connection, keys, refreshed(credential_for(connection, keys), new))
             session.add(connection)
 
 
@@ -343,41 +340,3 @@ def _what_changed(connection: Connection, identity: Mapping[str, str]) -> str:
         if before.get(name) != identity.get(name)
     ]
     return " and ".join(changed) or "it was edited, or moved here from another connection"
-
-
-# ---- where servers may be --------------------------------------------------------------------------------------------
-
-
-def addresses_of(host: str, port: int, networks: Sequence[Network]) -> list[str]:
-    """Every address the host has now, all of them inside `networks`; IPv4 first, as domain controllers listen there.
-
-    `Refused` when one lies outside or in a place no directory is ever in; `Unreachable` when the name has no address.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(
-            f"The name {host} has no address here. Nothing was sent.",
-            cause="no-address",
-            mend="Check the spelling, and that this machine asks a DNS server that knows the name.",
-        ) from error
-    by_family = sorted(found, key=lambda entry: entry[0] is not socket.AF_INET)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in by_family))
-    for text in addresses:
-        address = ip_address(text.partition("%")[0])
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if _within(address, NEVER) or not _within(address, networks):
-            where = host if host == text else f"{host} ({text})"
-            allowed = ", ".join(map(str, networks)) or "none"
-            raise Refused(
-                f"{where} lies outside the networks directories may be in ({allowed}). Nothing was sent.",
-                cause="outside-networks",
-                mend="If the server is meant, name its network in REKEY_DIRECTORY_NETWORKS; link-local and metadata "
-                "addresses stay closed.",
-            )
-    return addresses
-
-
-def _within(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks if network.version == address.version)

@@ -28,6 +28,7 @@ UNWRAPS = {
     "bot/certificates.py": "a private key, compared with its certificate",
     "bot/cli/operators.py": "a one-time enrolment code, printed once",
     "bot/cli/reveal.py": "what `rekey reveal` prints",
+    "bot/credential_fields.py": "a day, which is no secret, typed beside one",
     "bot/directories/active_directory/connector.py": "the value of unicodePwd",
     "bot/directories/active_directory/wire.py": "the sign-in itself",
     "bot/directories/entra/settings.py": "the parts of a credential, read from and made into one sealed text",

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.connections import addresses_of
 from bot.errors import BadInput, Refused, Unreachable
+from bot.networks import addresses_of
 from bot.rules import checked
 from bot.settings import Settings
 from bot.world_file.document import Document, Place, read

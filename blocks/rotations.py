@@ -161,6 +161,8 @@ def _mending(now_: Progress, cause: Cause) -> Element:
             return parts.button("Doctor", ids.word("doctor"), organization)
         case Mend.START:
             return parts.button("Start again", ids.word("start"), organization)
+        case Mend.SETUP:
+            return parts.button("Set up", ids.word("setup"), organization)
         case Mend.RECORD:
             text = "Open the record" if cause.many == 1 else f"Open the records ({cause.many:,})"
             return parts.button(text, FAILURES, ids.value(cause.like))

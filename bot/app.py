@@ -15,7 +15,7 @@ from bot.connections import DirectoryFactory, open_directory
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
-from bot.rotation import requests
+from bot.rotation import requests, watching
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
@@ -60,7 +60,14 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
         database=database,
         safe=Safe(keys, Escrow(settings.escrow_dir)),
         trail=Trail(keys, settings.escrow_dir),
-        open_directory=partial(open_directory, keys=keys, networks=settings.directory_networks, extra_kinds=kinds),
+        open_directory=partial(
+            open_directory,
+            keys=keys,
+            networks=settings.directory_networks,
+            extra_kinds=kinds,
+            extra_hosts=settings.extra_hosts,
+            database=database,
+        ),
         extra_kinds=kinds,
     )
 
@@ -109,6 +116,7 @@ def notices(services: Services) -> Notices:
 
 def _chores(services: Services, session: Session) -> None:
     requests.look_after(session, services.trail, services.settings, now())
+    watching.look_after(session, services.safe, services.trail, now())
     end_the_rest(session)
     forget_interactions(session, now() - _REPEATS)
 

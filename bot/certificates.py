@@ -1,9 +1,10 @@
-"""Read a rejected certificate well enough to explain it: whose it is, who issued it, when it holds, what it may do.
+"""What to believe of a server, and why it was not believed: a rejected certificate, read well enough to explain it.
 
 Nothing but the greeting of TLS is ever sent to a server that could not prove who it is.
 """
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -12,8 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from pydantic import SecretStr
+
+from bot.errors import BadInput
 
 _FILTERS = threading.Lock()
 """Python's warning filters belong to the whole process."""
@@ -28,6 +34,52 @@ class TlsProblem:
     mend: str
     is_certificate: bool
     """The server spoke TLS and could not prove who it is; otherwise it could not be spoken to."""
+
+
+def parts_of(pem: SecretStr) -> tuple[str, SecretStr]:
+    """The certificate and the private key that stand in one PEM text, in either order; empty what is missing."""
+    found = re.findall(r"(-----BEGIN ([A-Z ]+)-----.+?-----END \2-----)", pem.get_secret_value(), re.S)
+    named = {"key" if kind.endswith("PRIVATE KEY") else kind: f"{block}\n" for block, kind in reversed(found)}
+    return named.get("CERTIFICATE", ""), SecretStr(named.get("key", ""))
+
+
+def read_pair(certificate: str, private_key: SecretStr) -> datetime:
+    """When this certificate ends. `BadInput`, which repeats nothing of the key, unless the unencrypted private key is
+    the one it was made for; all as PEM text.
+    """
+    ends_at = certificate_ends(certificate)
+    try:
+        key = load_pem_private_key(private_key.get_secret_value().encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise BadInput(
+            "This is no private key in PEM form that Rekey can read (-----BEGIN PRIVATE KEY-----). Where it is "
+            "encrypted, take its password off first: openssl pkey -in key.pem -out open.pem."
+        ) from None
+    public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    if key.public_key().public_bytes(*form) != public.public_bytes(*form):
+        raise BadInput("The private key is not the one this certificate was made for.")
+    return ends_at
+
+
+def certificate_ends(pem: str) -> datetime:
+    """When a certificate ends. `BadInput` when this is none."""
+    try:
+        return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    except ValueError:
+        raise BadInput("This is not a certificate in PEM form (-----BEGIN CERTIFICATE-----).") from None
+
+
+def trust(ca: str | None) -> ssl.SSLContext:
+    """What to believe of a server: the given authority (PEM text), else this machine's; its name; TLS 1.2 or later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any given certificate may be the anchor
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
 
 
 def fetch_certificate(host: str, port: int, name: str, timeout: float) -> x509.Certificate | None:

@@ -8,57 +8,65 @@ rather than the name, so that a second look-up cannot send it elsewhere.
 
 import hashlib
 import json
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
+from bot.certificates import certificate_ends
 from bot.directories.active_directory import ActiveDirectory
 from bot.directories.active_directory.settings import ActiveDirectorySettings, Server
 from bot.directories.base import Directory
+from bot.directories.entra.settings import HOSTS, EntraCredential, EntraSettings
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
+from bot.networks import addresses_of
 from bot.settings import Network
+from storage.connections import get_connection
+from storage.database import Database
 from storage.models import Connection
 from storage.sealing import KeyRing
+
+ACTIVE_DIRECTORY, ENTRA = "active-directory", "entra"
+"""The kinds of directories there are."""
+
+Keep = Callable[[SecretStr, SecretStr], None]
+"""Keeps what a vendor gave in place of a part of the credential: the old value, and the new one."""
 
 DirectoryFactory = Callable[[Connection], Directory]
 """Makes the connector of a kind that needs no credential, such as the practice directory."""
 
-NEVER = tuple(
-    map(
-        ip_network,
-        (
-            "0.0.0.0/8",
-            "169.254.0.0/16",  # link-local, and most clouds' metadata
-            "168.63.129.16/32",  # Azure's
-            "100.100.100.200/32",  # Alibaba Cloud's
-            "192.0.0.192/32",  # Oracle Cloud's
-            "224.0.0.0/3",
-            "::/128",
-            "fe80::/10",
-            "fd00:ec2::/32",  # AWS's, over IPv6
-            "ff00::/8",
-        ),
-    )
-)
-"""Where no directory server ever is, whatever the settings say."""
-
 _SEALED_FOR = "sealed_for"
-_WORDS = {"kind": "kind", "servers": "servers", "ca": "CA", "bind_dn": "sign-in name"}
+_WORDS = {
+    "ca": "CA",
+    "bind_dn": "sign-in name",
+    "tenant_id": "tenant",
+    "client_id": "app",
+    "login": "sign-in host",
+    "graph": "Graph host",
+}
 
 
 def open_directory(
-    connection: Connection, keys: KeyRing, networks: Sequence[Network], extra_kinds: Mapping[str, DirectoryFactory]
+    connection: Connection,
+    keys: KeyRing,
+    networks: Sequence[Network],
+    extra_kinds: Mapping[str, DirectoryFactory],
+    extra_hosts: Collection[str] = (),
+    database: Database | None = None,
 ) -> Directory:
     """The live connector of a stored directory connection; connects when first used. `extra_kinds` join the table.
+
+    What the vendor gives in place of the credential is kept in the `database`, where there is one.
 
     Raises `SealBroken` or `KeyProblem` when the credential does not open, `SignInRefused` when there is none, `Refused`
     when a server lies outside `networks`, `Unreachable` when no server's name has an address. Nothing was sent then.
     """
     secret = credential_for(connection, keys) if connection.kind in _DIRECTORIES else None
-    return connect(connection, secret, networks, extra_kinds)
+    keep = partial(_keep_refreshed, database, keys, connection.id) if database is not None else None
+    return connect(connection, secret, networks, extra_kinds, extra_hosts, keep)
 
 
 def connect(
@@ -66,8 +74,12 @@ def connect(
     secret: SecretStr | None,
     networks: Sequence[Network],
     extra_kinds: Mapping[str, DirectoryFactory],
+    extra_hosts: Collection[str] = (),
+    keep: Keep | None = None,
 ) -> Directory:
-    """The live connector with a credential that need not be stored yet; raises as `open_directory` does."""
+    """The live connector with a credential that need not be stored yet; raises as `open_directory` does. `keep` takes
+    what the vendor gives in place of the credential.
+    """
     if connection.kind in extra_kinds:
         return extra_kinds[connection.kind](connection)
     if connection.kind not in _DIRECTORIES:
@@ -77,15 +89,52 @@ def connect(
         )
     if secret is None:
         raise _no_credential(connection)
-    return _DIRECTORIES[connection.kind](connection, secret, networks)
+    return _DIRECTORIES[connection.kind](connection, secret, _Reach(networks, extra_hosts, keep))
 
 
 # ---- the table of vendors --------------------------------------------------------------------------------------------
 
 
-def _active_directory(connection: Connection, secret: SecretStr, networks: Sequence[Network]) -> Directory:
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Where the settings let connections lead, and who keeps what comes back."""
+
+    networks: Sequence[Network]
+    hosts: Collection[str]
+    keep: Keep | None
+
+
+def _entra(connection: Connection, secret: SecretStr, reach: _Reach) -> Directory:
+    from bot.directories.entra import Entra
+
+    settings = EntraSettings.parse(settings_of(connection))
+    _refuse_strange_hosts(settings, reach.hosts)
+    credential = EntraCredential.parse(secret)
+    in_force = credential.refresh_token
+
+    def kept(new: SecretStr) -> None:
+        nonlocal in_force
+        if reach.keep is not None and in_force is not None:
+            reach.keep(in_force, new)
+        in_force = new
+
+    return Entra(settings, credential, keep_refresh_token=kept)
+
+
+def _refuse_strange_hosts(settings: EntraSettings, extra_hosts: Collection[str]) -> None:
+    for host in settings.place.hosts:
+        if host not in HOSTS and host not in extra_hosts:
+            raise Refused(
+                f"{host} is no host of Microsoft's that Rekey knows. Nothing was sent.",
+                cause="strange-host",
+                mend=f"If it is meant, name it in REKEY_EXTRA_HOSTS: {host}.",
+            )
+
+
+def _active_directory(connection: Connection, secret: SecretStr, reach: _Reach) -> Directory:
     settings = ActiveDirectorySettings.parse(settings_of(connection))
-    return ActiveDirectory(settings.model_copy(update={"servers": tuple(_placed(settings.servers, networks))}), secret)
+    servers = tuple(_placed(settings.servers, reach.networks))
+    return ActiveDirectory(settings.model_copy(update={"servers": servers}), secret)
 
 
 def _placed(servers: Sequence[Server], networks: Sequence[Network]) -> Iterator[Server]:
@@ -104,19 +153,27 @@ def _placed(servers: Sequence[Server], networks: Sequence[Network]) -> Iterator[
         raise unknown
 
 
-_DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, Sequence[Network]], Directory]] = {
-    "active-directory": _active_directory
+_DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, _Reach], Directory]] = {
+    ACTIVE_DIRECTORY: _active_directory,
+    ENTRA: _entra,
 }
 
 
 def checked_settings(
-    kind: str, given: Mapping[str, Any], extra_kinds: Mapping[str, DirectoryFactory]
+    kind: str,
+    given: Mapping[str, Any],
+    extra_kinds: Mapping[str, DirectoryFactory],
+    extra_hosts: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The settings as a connection of this kind stores them. `BadInput` names every field that does not fit."""
+    """The settings as a connection of this kind stores them. `BadInput` names every field that does not fit, `Refused`
+    a host that is neither the vendor's nor among the `extra_hosts`.
+    """
     if kind in extra_kinds:
         return dict(given)
     if kind not in _SETTINGS:
         raise BadInput(f"Rekey knows no directories of the kind {kind!r}. Nothing was stored.")
+    if kind == ENTRA:
+        _refuse_strange_hosts(EntraSettings.parse(given), extra_hosts)
     return _SETTINGS[kind](given)
 
 
@@ -128,8 +185,83 @@ def needs_credential(kind: str, extra_kinds: Mapping[str, DirectoryFactory]) -> 
 _SETTINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "active-directory": lambda given: ActiveDirectorySettings.parse(given).model_dump(
         mode="json", exclude={"connect_timeout", "receive_timeout"}, exclude_none=True
-    )
+    ),
+    ENTRA: lambda given: EntraSettings.parse(given).model_dump(mode="json", exclude_none=True),
 }
+
+
+# ---- credentials of several parts ------------------------------------------------------------------------------------
+
+
+def credential_of(kind: str, parts: Mapping[str, SecretStr]) -> SecretStr:
+    """One text of a credential's parts, by their names in the world file. `BadInput` when one is missing."""
+    if kind == ENTRA:
+        return EntraCredential.of(parts).text()
+    (only,) = parts.values()
+    return only
+
+
+def as_given(kind: str, secret: SecretStr) -> SecretStr:
+    """The credential as a person gave it, before the vendor gave another one in place of a part."""
+    return EntraCredential.parse(secret).as_given().text() if kind == ENTRA else secret
+
+
+def carried_over(kind: str, stored: SecretStr, given: SecretStr) -> SecretStr:
+    """A credential that is given anew, with what the vendor gave in place of the parts that are the same."""
+    if kind != ENTRA:
+        return given
+    old, new = EntraCredential.parse(stored), EntraCredential.parse(given)
+    same = old.refresh_token is not None and old.as_given().refresh_token == new.refresh_token
+    return new.refreshed(old.refresh_token).text() if same and old.refresh_token else given
+
+
+def refreshed(credential: SecretStr, token: SecretStr) -> SecretStr:
+    """An Entra credential with the refresh token that is in force from now on."""
+    return EntraCredential.parse(credential).refreshed(token).text()
+
+
+def borrowed(lender: Connection, keys: KeyRing, settings: Mapping[str, Any]) -> tuple[dict[str, Any], SecretStr]:
+    """Settings and credential for another tenant in which the same app works: its proof, at the same hosts.
+
+    `BadInput` when these settings are another app's, or lead to another cloud; raises as `credential_for` does.
+    """
+    own, other = EntraSettings.parse(settings_of(lender)), EntraSettings.parse(settings)
+    if (own.client_id, own.place) != (other.client_id, other.place):
+        raise BadInput(f"This is not the app of {lender.name}, so its credential does not do. Nothing was stored.")
+    kept = {name: value for name, value in settings_of(lender).items() if name in ("certificate", "client_secret_ends")}
+    return {**settings, **kept}, credential_for(lender, keys)
+
+
+def expect_end(connection: Connection, *, given_anew: bool) -> None:
+    """Note in the row when its credential ends, by what was entered; announcements begin anew with another day."""
+    entered = _entered_end(connection.kind, settings_of(connection))
+    if entered is None and not given_anew:
+        return
+    if entered != connection.credential_ends_at:
+        connection.credential_ends_at, connection.credential_told = entered, None
+    connection.credential_looked_at = None
+
+
+def _entered_end(kind: str, settings: Mapping[str, Any]) -> datetime | None:
+    if kind != ENTRA:
+        return None
+    parsed = EntraSettings.parse(settings)
+    if parsed.certificate is not None:
+        return certificate_ends(parsed.certificate)
+    day = parsed.client_secret_ends
+    return None if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+def _keep_refreshed(database: Database, keys: KeyRing, connection_id: int, old: SecretStr, new: SecretStr) -> None:
+    """Seal the new refresh token in place of the old one, unless a person has given another credential meanwhile."""
+    with database.writing() as session:
+        connection = get_connection(session, connection_id)
+        if not still_sealed_for(connection):
+            return
+        credential = EntraCredential.parse(credential_for(connection, keys))
+        if credential.refresh_token == old:
+            seal_credential(connection, keys, refreshed(credential_for(connection, keys), new))
+            session.add(connection)
 
 
 # ---- the seal --------------------------------------------------------------------------------------------------------
@@ -160,7 +292,7 @@ def _no_credential(connection: Connection) -> SignInRefused:
     return SignInRefused(
         f"Rekey has no credential for {connection.name}. Nothing was done there.",
         cause="no-credential",
-        mend="Name it in the world file (bind_password) and run `rekey apply`.",
+        mend="Name it in the world file and run `rekey apply`, or type it on the page `/rotate setup` leads to.",
     )
 
 
@@ -176,9 +308,13 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 
 def _identity(connection: Connection) -> dict[str, str]:
     """What the credential may be used for, as texts people can compare; a CA by its fingerprint."""
-    identity = {"kind": connection.kind}
-    for name, value in settings_of(connection).items():
-        if name == "ca":
+    identity, settings = {"kind": connection.kind}, settings_of(connection)
+    if connection.kind == ENTRA:
+        place = EntraSettings.parse(settings).place
+        settings = {name: settings[name] for name in ("tenant_id", "client_id", "certificate") if settings.get(name)}
+        settings |= {"login": place.login, "graph": place.graph, **({"ca": place.ca} if place.ca else {})}
+    for name, value in settings.items():
+        if name in ("ca", "certificate"):
             identity[name] = "SHA-256 " + hashlib.sha256(str(value).encode()).hexdigest()
         elif name == "servers":
             identity[name] = ", ".join(_server_text(server) for server in value)
@@ -204,41 +340,3 @@ def _what_changed(connection: Connection, identity: Mapping[str, str]) -> str:
         if before.get(name) != identity.get(name)
     ]
     return " and ".join(changed) or "it was edited, or moved here from another connection"
-
-
-# ---- where servers may be --------------------------------------------------------------------------------------------
-
-
-def addresses_of(host: str, port: int, networks: Sequence[Network]) -> list[str]:
-    """Every address the host has now, all of them inside `networks`; IPv4 first, as domain controllers listen there.
-
-    `Refused` when one lies outside or in a place no directory is ever in; `Unreachable` when the name has no address.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(
-            f"The name {host} has no address here. Nothing was sent.",
-            cause="no-address",
-            mend="Check the spelling, and that this machine asks a DNS server that knows the name.",
-        ) from error
-    by_family = sorted(found, key=lambda entry: entry[0] is not socket.AF_INET)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in by_family))
-    for text in addresses:
-        address = ip_address(text.partition("%")[0])
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if _within(address, NEVER) or not _within(address, networks):
-            where = host if host == text else f"{host} ({text})"
-            allowed = ", ".join(map(str, networks)) or "none"
-            raise Refused(
-                f"{where} lies outside the networks directories may be in ({allowed}). Nothing was sent.",
-                cause="outside-networks",
-                mend="If the server is meant, name its network in REKEY_DIRECTORY_NETWORKS; link-local and metadata "
-                "addresses stay closed.",
-            )
-    return addresses
-
-
-def _within(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks if network.version == address.version)

@@ -19,6 +19,7 @@ from bot.directories.base import Directory, SeenAccount
 from bot.errors import BadInput, NotPermitted, Refused
 from bot.matching.suggesting import names_of, suggest
 from bot.permissions import Operator, may_administer, may_sync
+from bot.switches import is_read, why_off
 from bot.tiers import tier_of
 from bot.vaults import embedded
 from bot.vaults.csv_file import read_csv
@@ -37,6 +38,7 @@ from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
+from storage.persons import settle_persons
 from storage.portions import PORTION
 from storage.revisions import Safe
 from storage.tasks import request_sync
@@ -104,8 +106,11 @@ def sync(
         connection.cursor, connection.synced_at = changes.cursor, now()
         session.add(connection)
         session.flush()
+        moved = settle_persons(session, connection.organization_id) if added or changed or gone else []
         if changes.complete or renamed:
             suggest(session, connection.organization_id)
+        elif moved:
+            suggest(session, connection.organization_id, {name for names in moved for name in names_of(*names)})
         result = SyncResult(
             accounts=count_accounts(session, connection_id),
             added=added,
@@ -131,9 +136,12 @@ def ask_sync(session: Session, trail: Trail, operator: Operator, organization_id
         raise NotPermitted(
             f"{organization.name} is stopped, so its directories are not read. `/rotate start` lifts it."
         )
-    directories = [connection for _, connection in connections_of(session, "directory", [organization.id])]
-    if not directories:
+    known = [connection for _, connection in connections_of(session, "directory", [organization.id])]
+    if not known:
         raise BadInput(f"{organization.name} has no directory to read yet. An administrator adds one: `/rotate setup`.")
+    directories = [connection for connection in known if is_read(connection)]
+    if not directories:
+        raise NotPermitted(f"{why_off(session, known)} It is not read either.")
     for directory in directories:
         request_sync(session, directory)
     retry_now(session, [directory.id for directory in directories])
@@ -238,6 +246,10 @@ def _columns(seen: SeenAccount, organization: Organization) -> dict[str, Any]:
         "directory_tier": seen.tier,
         "tier": tier_of(seen.tier, organization.marks, seen.username, seen.domain, seen.upn),
         "guard": seen.guard,
+        "guard_status": seen.guard_status,
+        "immutable_id": seen.immutable_id,
+        "sid": seen.sid,
+        "synced": seen.synced,
         "is_connector": seen.is_connector,
     }
 
@@ -247,6 +259,7 @@ def _new_row(connection: Connection, columns: dict[str, Any], at: datetime) -> d
         **columns,
         "organization_id": connection.organization_id,
         "connection_id": connection.id,
+        "person": None if columns["synced"] else columns["immutable_id"],
         "first_seen_at": at,
     }
 

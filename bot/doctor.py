@@ -71,17 +71,20 @@ def _ourselves(services: Services) -> Examined:
     try:
         services.safe.escrow.check()
     except RekeyError as error:
-        found.append(Finding(Level.PROBLEM, str(error), cause="escrow"))
+        broken = "The escrow file cannot be written, so no new password is made."
+        mend = "`rekey doctor`, on the machine itself, says where and why."
+        found.append(Finding(Level.PROBLEM, broken, mend, "escrow", detail=str(error)))
     else:
-        found.append(Finding(Level.OK, f"The escrow file in {services.settings.escrow_dir} can be written."))
+        where = str(services.settings.escrow_dir)
+        found.append(Finding(Level.OK, "The escrow file can be written.", detail=where))
     if services.settings.key_file.with_name("recovery.key").exists():
         found.append(
             Finding(
                 Level.WARNING,
-                f"recovery.key still lies beside the key file, in {services.settings.key_file.parent}: whoever has it "
-                "and the escrow file reads every password.",
+                "recovery.key still lies beside the key file: whoever has it and the escrow file reads every password.",
                 "Move it offline now.",
                 "recovery-key-online",
+                detail=str(services.settings.key_file.parent),
             )
         )
     if not services.settings.step_up:
@@ -107,7 +110,13 @@ def _ourselves(services: Services) -> Examined:
     found.append(
         Finding(Level.OK, f"The audit trail is whole ({trail.lines} lines).")
         if trail.ok
-        else Finding(Level.PROBLEM, trail.problems[0], "`rekey audit verify` names everything.", "audit")
+        else Finding(
+            Level.PROBLEM,
+            "The audit trail is not whole: lines were edited, dropped or cut off, or its anchor is not there.",
+            "`rekey audit verify`, on the machine itself, names everything.",
+            "audit",
+            detail=trail.problems[0],
+        )
     )
     return Examined("rekey", tuple(found))
 

@@ -19,8 +19,10 @@ from bot.directories.base import Directory
 from bot.discovery import SyncResult, sync
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
 from bot.processes import is_dead, own_name
+from bot.rotation.calls import batch_size
 from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import check, write
+from bot.rotation.watching import watch
 from bot.rotation.worker import SYSTEMIC, Worker
 from storage.connections import get_connection
 from storage.database import Database
@@ -32,6 +34,9 @@ from storage.tasks import due_tasks
 
 _GROUP = 16
 """Accounts prepared, committed and written together."""
+_WATCHED = 100
+"""Accounts looked at together that are never written."""
+_WATCHING = (TaskState.WAITING, TaskState.READY)
 _STREAMS = 2
 """Groups in flight at once."""
 
@@ -159,6 +164,7 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
         interrupted = due_tasks(session, worker.connection_id, TaskKind.ROTATE, LOOKING, _GROUP)
         # Reading is no rotation: a stopped organization is still read.
         syncs = due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
+        watches = due_tasks(session, worker.connection_id, TaskKind.WATCH, _WATCHING, _WATCHED)
         waiting = (
             [] if frozen else due_tasks(session, worker.connection_id, TaskKind.ROTATE, [TaskState.WAITING], _GROUP)
         )
@@ -166,10 +172,12 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
         look(worker, directory, interrupted)
     for task in syncs:
         _sync(worker, directory, task)
+    if watches:
+        watch(worker, directory, watches)
     if waiting:
         check(worker, directory, waiting)
     wrote = False if frozen else _write_due(worker, directory, until)
-    return bool(interrupted or syncs or waiting or wrote)
+    return bool(interrupted or syncs or watches or waiting or wrote)
 
 
 def _write_due(worker: Worker, directory: Directory, until: float) -> bool:
@@ -178,11 +186,13 @@ def _write_due(worker: Worker, directory: Directory, until: float) -> bool:
     claiming = Lock()
     troubles: list[RekeyError] = []
 
+    group = max(_GROUP, batch_size(directory))
+
     def claim() -> Sequence[Task]:
         states = [TaskState.PUT_BACK_READY, TaskState.READY]
         with claiming, worker.database.reading() as session:
-            due = due_tasks(session, worker.connection_id, TaskKind.ROTATE, states, _GROUP * (_STREAMS + 1))
-            mine = [task for task in due if task.id not in claimed][:_GROUP]
+            due = due_tasks(session, worker.connection_id, TaskKind.ROTATE, states, group * (_STREAMS + 1))
+            mine = [task for task in due if task.id not in claimed][:group]
             claimed.update(task.id for task in mine)
             return mine
 

@@ -3,14 +3,14 @@ everything in an organization, and lifting that again.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from zoneinfo import available_timezones
 
 from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, connect
+from bot.connections import DirectoryFactory, Keep, connect
 from bot.directories.base import Finding
 from bot.errors import BadInput, NotPermitted, OutsideError
 from bot.matching.suggesting import suggest
@@ -143,13 +143,15 @@ def try_connection(
     secret: SecretStr | None,
     networks: Sequence[Network],
     extra_kinds: Mapping[str, DirectoryFactory],
+    extra_hosts: Collection[str] = (),
+    keep: Keep | None = None,
 ) -> list[Finding]:
     """What the directory itself says to this connection and credential, neither of which need be stored.
 
     Changes nothing. Whatever is wrong outside is a finding; nothing is raised for it.
     """
     try:
-        with connect(connection, secret, networks, extra_kinds) as directory:
+        with connect(connection, secret, networks, extra_kinds, extra_hosts, keep) as directory:
             return directory.check()
     except OutsideError as error:
         return [Finding.problem(error)]

@@ -33,8 +33,8 @@ def register(app: App, _services: Services) -> None:
 
     @app.view(previews.CONFIRM)
     def confirm(ack: Ack, asked: Asked) -> None:
-        ack(response_action="update", view=parts.loading(_TITLE, memo=asked.memo))
-        _confirm(asked, _remembered(asked, "request"))
+        # Answered with the outcome itself: a "loading" in between could arrive after it, and stay.
+        ack(response_action="update", view=_confirm(asked, _remembered(asked, "request")))
 
     @app.action(ids.paging(previews.TURN))
     def turn(ack: Ack, asked: Asked) -> None:
@@ -157,7 +157,7 @@ def _preview(asked: Asked, view_id: str, organization: Organization, found: Sequ
     _update(asked, view_id, previews.preview(drafted, _memo(asked, drafted)))
 
 
-def _confirm(asked: Asked, request_id: int) -> None:
+def _confirm(asked: Asked, request_id: int) -> Mapping[str, object]:
     services = asked.services
     services.safe.escrow.check()
     with asked.writing() as session:
@@ -165,10 +165,8 @@ def _confirm(asked: Asked, request_id: int) -> None:
     drafted = confirmed.draft
     if confirmed.answer is Answer.CHANGED:
         said = "Something changed since this was shown, so nothing was started. This is what it would do now."
-        view = previews.preview(drafted, _memo(asked, drafted), said=said)
-    else:
-        view = parts.modal(_TITLE, [parts.section(_said(confirmed.answer, drafted))])
-    _update(asked, asked.view["id"], view)
+        return previews.preview(drafted, _memo(asked, drafted), said=said)
+    return parts.modal(_TITLE, [parts.section(_said(confirmed.answer, drafted))])
 
 
 def _said(answer: Answer, drafted: Draft) -> str:

@@ -24,6 +24,7 @@ class SignInRow(NamedTuple):
     domain: str
     tier: str
     ou: str | None
+    person: str | None
 
 
 def get_account(session: Session, organization_id: int | None, name_or_id: str | int) -> Account:
@@ -54,6 +55,16 @@ def get_account(session: Session, organization_id: int | None, name_or_id: str |
         or asked.qualifier in (fold(account.domain), *domain_names)
     ]
     return the_only([(row.id, f"{row.domain}\\{row.username}", row) for row in found], "account", name_or_id)
+
+
+def get_accounts(session: Session, account_ids: Collection[int]) -> list[Account]:
+    """The accounts with these ids, gone ones included, in their order; ids that are not there are left out."""
+    found = {
+        account.id: account
+        for portion in portions(list(account_ids))
+        for account in session.exec(select(Account).where(col(Account.id).in_(portion)))
+    }
+    return [found[account_id] for account_id in account_ids if account_id in found]
 
 
 def known_accounts(session: Session, connection_id: int, object_ids: Collection[str]) -> dict[str, Account]:

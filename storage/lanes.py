@@ -54,7 +54,16 @@ def retry_now(session: Session, connection_ids: Sequence[int]) -> None:
     session.execute(
         update(Lane)
         .where(col(Lane.connection_id).in_(connection_ids))
-        .values(wanted=True, stopped_at=None, backoff_until=None, failures=0, failure_cause="", failure_reason="")
+        .values(
+            wanted=True,
+            stopped_at=None,
+            backoff_until=None,
+            failures=0,
+            failure_cause="",
+            failure_reason="",
+            failure_mend="",
+            failure_status="",
+        )
     )
 
 
@@ -120,7 +129,7 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             col(Task.state).in_(LOOKING),
             and_(
                 col(Task.state).in_(STARTING),
-                or_(col(Organization.frozen_at).is_(None), col(Task.kind) == TaskKind.SYNC),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
             ),
         ),
     )
@@ -155,5 +164,6 @@ def note_success(session: Session, lane: Lane) -> None:
     """The system answers as it should: forget earlier failures."""
     if lane.failures or lane.backoff_until or lane.stopped_at:
         lane.failures, lane.failure_cause, lane.failure_reason = 0, "", ""
+        lane.failure_mend = lane.failure_status = ""
         lane.backoff_until = lane.stopped_at = None
         session.add(lane)

@@ -17,6 +17,8 @@ from storage.portions import portions
 
 ROTATION, RESULT = "rotation", "result"
 """The card of a request, and what its requester and the followers of its organization are told at its end."""
+CLOUD = "cloud"
+"""The accounts of a cloud directory, its subject, that did not take a password over from Active Directory."""
 MATCH_REVIEW = "match_review"
 """The matches of an organization, which is its subject."""
 

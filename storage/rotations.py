@@ -1,10 +1,11 @@
 """Rotations: what is open, what the latest of each record was, and cancelling what has not begun."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, insert, or_, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
@@ -29,10 +30,15 @@ from storage.models import (
 
 @dataclass(frozen=True, slots=True)
 class MatchedAccount:
-    """An account approved for a record, with the directory it is in."""
+    """An account whose password is a record's, with the directory it is in."""
 
     account: Account
     connection: Connection
+
+    @property
+    def watched(self) -> bool:
+        """It takes its password over from another account of this record, and is never written itself."""
+        return self.account.synced
 
 
 def get_rotation(session: Session, rotation_id: int) -> Rotation:
@@ -113,7 +119,9 @@ def approved_records(session: Session, organization_id: int | None = None) -> li
 
 
 def matched_accounts(session: Session, record_ids: Sequence[int]) -> dict[int, list[MatchedAccount]]:
-    """The accounts approved for each of these records."""
+    """The accounts approved for each of these records, then the synced ones of the same persons: the password becomes
+    theirs too, whether or not anybody approved that (but not if it was ignored).
+    """
     found: dict[int, list[MatchedAccount]] = {record_id: [] for record_id in record_ids}
     for chunk in _chunks(record_ids):
         rows = session.exec(
@@ -125,6 +133,45 @@ def matched_accounts(session: Session, record_ids: Sequence[int]) -> dict[int, l
         )
         for record_id, account, connection in rows:
             found[record_id or 0].append(MatchedAccount(account, connection))
+    followers = _followers(session, {whose for matched in found.values() for whose in _persons(matched)})
+    for matched in found.values():
+        present = {each.account.id for each in matched}
+        for whose in _persons(matched):
+            matched += [each for each in followers.get(whose, ()) if each.account.id not in present]
+    return found
+
+
+_Person = tuple[int, str]
+
+
+def _persons(matched: Sequence[MatchedAccount]) -> dict[_Person, None]:
+    """Whose accounts are written here."""
+    return {
+        (each.account.organization_id, each.account.person): None
+        for each in matched
+        if each.account.person is not None and not each.account.synced
+    }
+
+
+def _followers(session: Session, persons: Collection[_Person]) -> dict[_Person, list[MatchedAccount]]:
+    found: dict[_Person, list[MatchedAccount]] = {}
+    for chunk in _chunks(sorted(persons)):
+        rows = session.exec(
+            select(Account, Connection)
+            .join(Connection, col(Connection.id) == col(Account.connection_id))
+            .outerjoin(Match, col(Match.account_id) == col(Account.id))
+            .where(
+                col(Account.synced).is_(True),
+                col(Account.removed_at).is_(None),
+                col(Account.organization_id).in_({organization_id for organization_id, _ in chunk}),
+                col(Account.person).in_([person for _, person in chunk]),
+                or_(col(Match.state).is_(None), col(Match.state) != MatchState.IGNORED),
+            )
+            .order_by(col(Account.id))
+        )
+        for account, connection in rows:
+            whose = (account.organization_id, account.person or "")
+            found.setdefault(whose, []).append(MatchedAccount(account, connection))
     return found
 
 
@@ -196,6 +243,9 @@ def waiting_for_others(
 _A_GOOD_WHILE = timedelta(seconds=10)
 
 
-def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+_Item = TypeVar("_Item")
+
+
+def _chunks(ids: Sequence[_Item], size: int = 500) -> Iterable[Sequence[_Item]]:
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

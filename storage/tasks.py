@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
@@ -90,13 +91,9 @@ def steps_of(session: Session, task_ids: Iterable[int]) -> list[Step]:
 
 
 def steps_of_rotations(session: Session, rotation_ids: Iterable[int]) -> dict[int, list[Task]]:
-    """The tasks of these rotations, each list in position order."""
+    """The tasks of these rotations, of every kind, each list in position order."""
     found: dict[int, list[Task]] = {rotation_id: [] for rotation_id in rotation_ids}
-    statement = (
-        select(Task)
-        .where(col(Task.rotation_id).in_(list(found)), Task.kind == TaskKind.ROTATE)
-        .order_by(col(Task.position), col(Task.id))
-    )
+    statement = select(Task).where(col(Task.rotation_id).in_(list(found))).order_by(col(Task.position), col(Task.id))
     for task in session.exec(statement):
         found[task.rotation_id or 0].append(task)
     return found
@@ -190,6 +187,49 @@ def under_way(session: Session, connection_id: int) -> int:
         .select_from(Task)
         .where(Task.connection_id == connection_id, col(Task.ended_at).is_(None), col(Task.state).in_(LOOKING))
     ).one()
+
+
+def supersede_watches(session: Session, rotation_id: int, account_ids: Iterable[int]) -> None:
+    """These accounts are to take over this rotation's password now: nobody looks out for an earlier one any more."""
+    session.execute(
+        update(Task)
+        .where(
+            col(Task.kind) == TaskKind.WATCH,
+            col(Task.account_id).in_(list(account_ids)),
+            col(Task.rotation_id) != rotation_id,
+            col(Task.state) == TaskState.READY,
+            col(Task.ended_at).is_(None),
+        )
+        .values(
+            state=TaskState.CANCELLED,
+            ended_at=now(),
+            reason="Before the cloud was seen to follow, a later password took its place.",
+        )
+    )
+
+
+def watches_not_begun(session: Session, before: datetime) -> list[Task]:
+    """Watches that were asked for by then and still wait for a first look."""
+    return _watches(session, Task.state == TaskState.WAITING, col(Task.created_at) <= before)
+
+
+def watches_that_hold_back(session: Session, before: datetime) -> list[Task]:
+    """Watches under way since then whose rotation is still open."""
+    still_open = select(Rotation.id).where(Rotation.id == Task.rotation_id, col(Rotation.ended_at).is_(None)).exists()
+    return _watches(session, Task.state == TaskState.READY, col(Task.taken_at) <= before, still_open)
+
+
+def watches_since(session: Session, before: datetime) -> list[Task]:
+    """Watches under way since then."""
+    return _watches(session, Task.state == TaskState.READY, col(Task.taken_at) <= before)
+
+
+def _watches(session: Session, *conditions: Any) -> list[Task]:
+    wanted = select(Task).where(Task.kind == TaskKind.WATCH, col(Task.ended_at).is_(None), *conditions)
+    return list(session.exec(wanted.order_by(col(Task.id)).limit(_AT_ONCE)))
+
+
+_AT_ONCE = 500
 
 
 def request_sync(session: Session, connection: Connection) -> Task:

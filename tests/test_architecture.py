@@ -25,10 +25,14 @@ UNWRAPS = {
     "blocks/reveal.py": "a one-time link's address, on its button",
     "blocks/setup.py": "a one-time link's address, on its button",
     "bot/app.py": "the key ring's text, the database's URL and Slack's secrets, handed to what reads them",
+    "bot/certificates.py": "a private key, compared with its certificate",
     "bot/cli/operators.py": "a one-time enrolment code, printed once",
     "bot/cli/reveal.py": "what `rekey reveal` prints",
+    "bot/credential_fields.py": "a day, which is no secret, typed beside one",
     "bot/directories/active_directory/connector.py": "the value of unicodePwd",
     "bot/directories/active_directory/wire.py": "the sign-in itself",
+    "bot/directories/entra/settings.py": "the parts of a credential, read from and made into one sealed text",
+    "bot/http_session.py": "a header line, on its way out",
     "bot/keys.py": "the recovery key, on its way into its file",
     "bot/links.py": "a link's token, hashed",
     "bot/settings.py": "how a token starts, to tell one that was put in the other's place",
@@ -40,7 +44,7 @@ UNWRAPS = {
 }
 """Where a secret may be unwrapped, and for what. The pretend world, which plays the outside, is not counted."""
 
-READ_THE_ENVIRONMENT = {"bot/settings.py", "bot/world_file/reading.py"}
+READ_THE_ENVIRONMENT = {"bot/settings.py", "bot/world_file/references.py"}
 
 _IRREGULAR = {"made", "begun", "seen", "put", "withdrawn", "chosen", "set", "given", "taken", "kept"}
 _NAMED_BY_NOBODY = re.compile(r"(^|_)(utils?|helpers?|misc|common|stuff|managers?)(_|$)")

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.connections import addresses_of, connect, credential_for, open_directory, seal_credential, still_sealed_for
+from bot.connections import connect, credential_for, open_directory, seal_credential, still_sealed_for
 from bot.directories.active_directory import ActiveDirectory
 from bot.directories.active_directory.settings import ActiveDirectorySettings, Server
 from bot.errors import KeyProblem, Refused, SealBroken, SignInRefused, Unreachable
+from bot.networks import addresses_of
 from bot.settings import PRIVATE_NETWORKS
 from storage.connections import add_connections, connections_of, name_key
 from storage.database import Database

@@ -322,7 +322,7 @@ def test_a_credential_for_a_real_kind_goes_no_further_than_the_networks_and_is_k
     secret = "C0nnector-Pass-9!"
     servers = [{"host": "169.254.169.254", "port": 636}]
     token = web.credential_token("far-ad", "active-directory", servers=servers, bind_dn="rekey@acme.test")
-    tried = web.post("/credential", {"token": token, "credential": secret}).json()
+    tried = web.post("/credential", {"token": token, "bind_password": secret}).json()
     assert not tried["saved"]
     assert "lies outside the networks" in json.dumps(tried)
     assert secret not in json.dumps(tried)

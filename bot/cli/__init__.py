@@ -20,6 +20,7 @@ from bot.cli import (
     rotate,
     serve,
     status,
+    switches,
     sync,
 )
 from bot.cli.door import Door
@@ -48,6 +49,7 @@ app.add_typer(operators.commands, name="operators")
 app.command()(doctor.doctor)
 app.command()(freeze.stop)
 app.command()(freeze.start)
+app.add_typer(switches.commands, name="switches")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(keys.commands, name="keys")
 app.command()(backup.backup)

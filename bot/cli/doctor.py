@@ -31,7 +31,13 @@ def doctor(organization: OfOrganization = None, as_json: Json = False) -> None:
                     "subject": each.subject,
                     "organization": each.organization,
                     "findings": [
-                        {"level": finding.level, "what": finding.what, "mend": finding.mend, "cause": finding.cause}
+                        {
+                            "level": finding.level,
+                            "what": finding.what,
+                            "mend": finding.mend,
+                            "cause": finding.cause,
+                            "detail": finding.detail,
+                        }
                         for finding in each.findings
                     ],
                 }
@@ -49,4 +55,5 @@ def _show(found: Sequence[Examined]) -> None:
     for each in found:
         print(plain(f"{each.subject} of {each.organization}" if each.organization else each.subject))
         for finding in each.findings:
-            print(plain(f"  {_MARKS[finding.level]:8}{finding.what} {finding.mend}".rstrip()))
+            detail = f" ({finding.detail})" if finding.detail else ""
+            print(plain(f"  {_MARKS[finding.level]:8}{finding.what}{detail} {finding.mend}".rstrip()))

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 from sqlmodel import Session
 
+from bot.audit import Trail
 from bot.cli.console import Json, OfOrganization, organization_id, plain, print_json, say, services, table
 from bot.cli.door import REFUSED
 from bot.errors import BadInput, RowNotFound
-from bot.matching import review
+from bot.matching import linking, review
 from bot.matching.review import Outcome
 from bot.matching.suggesting import Candidate, candidates, closest, search
-from bot.permissions import cli_operator
+from bot.permissions import Decision, Operator, cli_operator
 from bot.services import Services
 from storage.accounts import get_account
 from storage.matches import MatchRow, get_matches, match_of, match_rows
@@ -180,6 +181,39 @@ def create_record(accounts: Accounts = None, organization: OfOrganization = None
     In the embedded vault, and approved; it has no password until the first rotation.
     """
     _decide(services(), accounts, organization, as_json, review.create_record)
+
+
+@commands.command()
+def link(accounts: Accounts = None, organization: OfOrganization = None) -> None:
+    """Say that accounts are the same person's.
+
+    For those whose directories do not say it themselves: they may share a record then.
+    """
+    _link(accounts, organization, linking.link)
+
+
+@commands.command()
+def unlink(accounts: Accounts = None, organization: OfOrganization = None) -> None:
+    """Take that back, for each of these accounts."""
+
+    def each(session: Session, trail: Trail, operator: Operator, account_ids: Sequence[int]) -> Decision:
+        return [linking.unlink(session, trail, operator, account_id) for account_id in account_ids][-1]
+
+    _link(accounts, organization, each)
+
+
+def _link(
+    accounts: Sequence[str] | None,
+    organization: str | None,
+    verb: Callable[[Session, Trail, Operator, Sequence[int]], Decision],
+) -> None:
+    ready = services()
+    with ready.database.writing() as session:
+        rows = _named(session, accounts, organization)
+        decision = verb(session, ready.trail, cli_operator(), [row.account.id for row in rows])
+    print(decision.reason or f"Done, for {', '.join(map(_shown, rows))}. `rekey matches list` shows what became of it.")
+    if not decision.allowed:
+        raise typer.Exit(REFUSED)
 
 
 Verb = Callable[..., list[Outcome]]

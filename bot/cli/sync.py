@@ -8,6 +8,7 @@ from bot.app import scheduler
 from bot.cli.console import Json, OfOrganization, organization_id, plain, print_json, progress, say, services, table
 from bot.cli.door import REFUSED, UNREACHABLE
 from bot.errors import BadInput
+from bot.switches import is_read, why_off
 from storage.connections import connections_of
 from storage.lanes import retry_now
 from storage.models import Connection, Task, TaskState
@@ -27,6 +28,10 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
         found = connections_of(session, "directory", None if home is None else [home])
         if not found:
             raise BadInput("There is no directory to read. Name one in the world file and run `rekey apply`.")
+        for owner, connection in found:
+            if not is_read(connection):
+                say(plain(f"! {connection.name} of {owner.name} is left out. {why_off(session, [connection])}"))
+        found = [(owner, connection) for owner, connection in found if is_read(connection)]
         tasks = {request_sync(session, connection).id: connection for _owner, connection in found}
         retry_now(session, [connection.id for _owner, connection in found])
     with progress("directories") as told, scheduler(ready) as running:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.demo.practice_domain import PracticeAccount, PracticeDomain, SignIn
 from bot.directories.base import Changes, Finding, Level, Proof, SeenAccount, Standing, Verdict
-from bot.errors import AdminNotPermitted, OutsideError, RightMissing
+from bot.errors import AdminNotPermitted, OutsideError, Refused, RightMissing
 from storage.models import Status, Tier
 
 _PROVES = frozenset({SignIn.ACCEPTED, SignIn.MUST_CHANGE, SignIn.DISABLED})
@@ -98,6 +98,7 @@ class PracticeDirectory:
                 locked=domain.is_locked(found),
                 possible_at=domain.possible_at(found),
                 times_set=found.times_set,
+                synced=found.synced,
             )
 
     def set_password(self, account: str, secret: SecretStr) -> str:
@@ -105,6 +106,8 @@ class PracticeDirectory:
         domain = self._domain
         with domain.call("set_password", account):
             found = domain.find(account)
+            if found.synced:
+                raise Refused(f"{found.username} is synced: its password is set in its own domain.", cause="synced")
             self._refuse_without_right(found)
             domain.take(found, secret.get_secret_value())
             return domain.server
@@ -190,8 +193,11 @@ class PracticeDirectory:
             locked=domain.is_locked(account),
             password_set_at=_set_at(account),
             tier=domain.tier_of(account),
-            guard=self._why_never(account),
+            guard=None if account.synced else self._why_never(account),
             is_connector=account.connector,
+            immutable_id=account.immutable_id,
+            sid=account.sid,
+            synced=account.synced,
         )
 
     def _why_never(self, account: PracticeAccount) -> str | None:
@@ -199,6 +205,8 @@ class PracticeDirectory:
             return account.guard
         if account.connector:
             return "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
+        if account.synced:
+            return "It is synced: its password is set in the domain it comes from, and arrives here by itself."
         if account.smartcard:
             return "It signs in with a smart card only: it has no password anybody knows."
         return None if account.enabled else "It is disabled."

@@ -12,6 +12,7 @@ A domain is shared between threads; every method takes its lock.
 """
 
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,6 +93,11 @@ class PracticeAccount:
     """Why it is never rotated, in a sentence, for what is not said by the other fields."""
     connector: bool = False
     """Rekey signs in with it."""
+    immutable_id: str | None = None
+    """What Entra Connect calls the person; see `SeenAccount.immutable_id`."""
+    sid: str | None = None
+    synced: bool = False
+    """A cloud account whose password arrives from another domain (`arrives`), and is never set here."""
     expired: bool = False
     out_of_hours: bool = False
     resettable: bool = True
@@ -173,12 +179,17 @@ class PracticeDomain(FallibleServer):
         fields of `PracticeAccount`.
         """
         with self.lock:
+            own = uuid.uuid5(uuid.NAMESPACE_DNS, f"{username}.{self.dns_name}")
             account = PracticeAccount(
-                object_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{username}.{self.dns_name}")),
+                object_id=str(own),
                 username=username,
                 password=password,
                 password_set_at=self.clock.now() - set_ago,
-                **details,
+                **{
+                    "immutable_id": b64encode(own.bytes_le).decode(),
+                    "sid": f"S-1-5-21-{own.fields[0]}-{len(self._accounts) + 1000}",
+                    **details,
+                },
             )
             self._accounts[account.object_id] = account
             self.touched(account)
@@ -313,6 +324,13 @@ class PracticeDomain(FallibleServer):
         """Somebody else resets the password, in the domain's own tools: the policy holds for them too."""
         with self.lock:
             self.take(self.account(username), password)
+
+    def arrives(self, username: str, password: str) -> None:
+        """The password that a synced account has in its own domain reaches this one: no policy is asked."""
+        with self.lock:
+            account = self.account(username)
+            account.password, account.password_set_at = password, self.clock.now()
+            self.touched(account)
 
     def take(self, account: PracticeAccount, password: str) -> None:
         """Make this the account's password; `PasswordRefused` when a policy says no."""

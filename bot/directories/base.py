@@ -11,12 +11,12 @@ Every method raises `bot.errors.OutsideError` subclasses and nothing else for wh
 sends a credential, the server has proved who it is (`CertificateRefused` otherwise).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -43,6 +43,12 @@ class Finding:
     cause: str = ""
     away: bool = False
     """This server could not be reached at all, so nothing more is known of it."""
+    detail: str = ""
+    """What only whoever has the shell is shown: places on Rekey's own machine."""
+    link: str = ""
+    """The https address of the page on which it is mended."""
+    paste: str = ""
+    """What that page wants to be told: a text to paste there."""
 
     @classmethod
     def problem(cls, error: OutsideError) -> Self:
@@ -70,6 +76,16 @@ class SeenAccount:
     """Why this account is never rotated, in a sentence; None when it may be."""
     is_connector: bool = False
     """Rekey itself signs in with it."""
+    guard_status: Status | None = None
+    """The word people see for `guard`; None is `Not Permitted`. `Admin Not Permitted` where our role is not enough."""
+    immutable_id: str | None = None
+    """What Entra Connect calls the person: of a synced cloud account `onPremisesImmutableId`, of one on the premises
+    what that becomes there, the base64 of the raw `mS-DS-ConsistencyGuid` or else `objectGUID`. Case counts. None of a
+    cloud account that is not synced: whatever it carries, nobody's directory vouches for it."""
+    sid: str | None = None
+    """`S-1-5-…` in Active Directory; of a synced cloud account, that of the account it comes from."""
+    synced: bool = False
+    """A cloud account whose password is set in its Active Directory: it is never written here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,13 @@ class Standing:
     times_set: int | None = None
     """How many times this password was ever written, where the directory counts (Active Directory's replication
     metadata); None where it does not say. Kept beside the set-time before a write, it tells one write from two."""
+    synced: bool = False
+    """Its password is set in its Active Directory and arrives here by itself: `allowed` is False for that reason alone,
+    and `password_set_at` moves once it has arrived."""
+    cause: str = ""
+    """When not allowed: a short, stable key of what is the matter, by which failures are grouped."""
+    mend: str = ""
+    """When not allowed: the missing permission or role by name, and the link that mends it."""
 
 
 class Verdict(StrEnum):
@@ -206,3 +229,68 @@ class Directory(Protocol):
 
     def unlock(self, account: str) -> None:
         """Lift a lockout. Safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What `Directory.confirm` is told about one account; see there."""
+
+    account: str
+    secret: SecretStr
+    since: datetime | None
+    server: str | None
+    unproven: int = 0
+    times_set_before: int | None = None
+
+
+@runtime_checkable
+class InBatches(Protocol):
+    """What a directory offers besides, where one request carries many: each method answers for every item, in order.
+
+    An item's own error is its answer and stops no other. What concerns all of them may be raised instead: then it is
+    every item's answer. A batch is at most `batch` items; each promise of the single method holds for each item.
+    """
+
+    batch: int
+
+    def may_rotate_all(self, accounts: Sequence[str]) -> list[Standing | OutsideError]:
+        """`Directory.may_rotate` of each. Called from several threads at once, as `confirm_all` is."""
+
+    def set_passwords(self, writes: Sequence[tuple[str, SecretStr]]) -> list[str | OutsideError]:
+        """`Directory.set_password` of each (account, password); `Throttled` for those that were not taken for now."""
+
+    def confirm_all(self, looks: Sequence[Look]) -> list[Proof | OutsideError]:
+        """`Directory.confirm` of each."""
+
+
+@runtime_checkable
+class SignsOut(Protocol):
+    """What a directory offers besides, where it can end sessions that are already open."""
+
+    def sign_out(self, account: str) -> None:
+        """End the account's sessions everywhere, within minutes. Safe to repeat, also after a lost reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTenant:
+    """A customer's tenant, as the partner's own lists it."""
+
+    tenant_id: str
+    name: str
+    domain: str | None = None
+
+
+@runtime_checkable
+class ListsTenants(Protocol):
+    """What a directory offers besides, where it is a partner's own and knows the tenants of its customers."""
+
+    def tenants(self) -> Iterable[SeenTenant]:
+        """Every customer's tenant, read lazily page by page; none when this is no partner. Reading only."""
+
+
+@runtime_checkable
+class KnowsItsEnd(Protocol):
+    """What a directory offers besides, where it can say when the connector's credential stops being taken."""
+
+    def credential_ends_at(self) -> datetime | None:
+        """That moment; None where it may not be read, or cannot be told from other credentials. Reading only."""

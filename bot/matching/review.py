@@ -24,6 +24,7 @@ from storage.connections import connections_of
 from storage.matches import UNDECIDED, MatchRow, forget_undecided, get_matches, holders, match_ids
 from storage.models import Connection, Match, MatchState, Record, RotationState, Tier, now
 from storage.notices import MATCH_REVIEW, touch
+from storage.persons import persons_of
 from storage.portions import portions
 from storage.records import get_records
 from storage.rotations import cancel_planned, open_rotations
@@ -287,21 +288,24 @@ class _Sitting:
 
 
 class _Places:
-    """Which accounts hold the records in question, this very sitting's included, and which are being rotated."""
+    """Who holds the records in question, this very sitting's included, and which are being rotated."""
 
     def __init__(self, sitting: _Sitting, records: Sequence[Record]) -> None:
         self._sitting = sitting
         self._rotations = open_rotations(sitting.session, [record.id for record in records])
-        self._held: dict[int, set[int]] = {record.id: set() for record in records}
-        for holder in holders(sitting.session, list(self._held)):
+        self._held: dict[int, set[str | int]] = {record.id: set() for record in records}
+        held = holders(sitting.session, list(self._held))
+        persons = persons_of(sitting.session, [holder.account_id for holder in held])
+        for holder in held:
             if holder.record_id is not None:
-                self._held[holder.record_id].add(holder.account_id)
+                self._held[holder.record_id].add(persons.get(holder.account_id, holder.account_id))
         self.joined: list[int] = []
         """Records whose planned rotations do not know the account that was added to them."""
 
     def take(self, row: MatchRow, record: Record) -> None:
         """Let the account have the record; `_Refusal` when the operator may not, or not now."""
-        if self._held[record.id] - {row.account.id}:
+        owner = row.account.person or row.account.id
+        if self._held[record.id] - {owner}:
             self._sitting.ask(row, second_person=True)
         _refuse_gone(row)
         rotation = self._rotations.get(record.id)
@@ -309,7 +313,7 @@ class _Places:
             raise _Refusal(f"{record.name} is being rotated right now. Match {_shown(row)} to it when that has ended.")
         if rotation is not None:
             self.joined.append(record.id)
-        self._held[record.id].add(row.account.id)
+        self._held[record.id].add(owner)
 
 
 _STANDS = {

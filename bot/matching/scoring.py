@@ -12,8 +12,7 @@ who finds the closest records ranked.
 """
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -71,6 +70,13 @@ class SignIn(NamedTuple):
     mail: str | None = None
     domains: frozenset[str] = frozenset()
     """The names its directory's usernames may be qualified with; its own UPN's suffix need not be among them."""
+    person: str | None = None
+    """Accounts with the same one are one person's; None is nobody else's."""
+
+    @property
+    def owner(self) -> str | int:
+        """Who claims what is this account's own."""
+        return self.id if self.person is None else self.person
 
     def names(self) -> set[str]:
         """The bare names a record of this account can have: what to look records up by."""
@@ -130,21 +136,25 @@ def claims(accounts: Iterable[SignIn], records: Iterable[Entry]) -> dict[int, li
 
 
 def decide(
-    accounts: Sequence[SignIn], records: Iterable[Entry], held: Collection[int] = frozenset()
+    accounts: Sequence[SignIn], records: Iterable[Entry], held: Mapping[int, Collection[str | int]] | None = None
 ) -> dict[int, Verdict]:
-    """Where each of these undecided accounts stands with these records; `held` ones are approved for other accounts.
+    """Where each of these undecided accounts stands with these records; `held` ones are approved for these owners.
 
-    suggested: one exact record, which is nobody else's. several: more than one, or one that others claim or hold too.
-    none: no exact record. The answer depends on all claimants: leave out only accounts that are decided.
+    suggested: one exact record, which nobody else claims or holds. several: more than one, or one that others do; what
+    is the same person's is not others'. none: no exact record. The answer depends on all claimants: leave out only
+    accounts that are decided.
     """
     claimed = claims(accounts, records)
-    claimants = Counter(record_id for exact in claimed.values() for record_id in exact)
+    owners: dict[int, set[str | int]] = {record_id: set(those) for record_id, those in (held or {}).items()}
+    for account in accounts:
+        for record_id in claimed.get(account.id, ()):
+            owners.setdefault(record_id, set()).add(account.owner)
     verdicts = {}
     for account in accounts:
         exact = claimed.get(account.id, [])
         if not exact:
             verdicts[account.id] = Verdict(MatchState.NONE, None)
-        elif len(exact) == 1 and claimants[exact[0]] == 1 and exact[0] not in held:
+        elif len(exact) == 1 and owners[exact[0]] == {account.owner}:
             verdicts[account.id] = Verdict(MatchState.SUGGESTED, exact[0])
         else:
             verdicts[account.id] = Verdict(MatchState.SEVERAL, None)

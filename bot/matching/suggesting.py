@@ -22,6 +22,7 @@ from storage.matches import UNDECIDED, Finding, MatchRow, Standing, holders, sta
 from storage.models import IgnoreRule, MatchState, Record
 from storage.names import fold, parse_username
 from storage.notices import MATCH_REVIEW, touch
+from storage.persons import persons_of
 from storage.records import EntryRow, entries, entries_named, get_records
 
 _MANY = 5000
@@ -53,6 +54,9 @@ class _View:
     ruled_out: frozenset[int]
     """Accounts nobody has decided on that an ignore rule covers: they claim nothing."""
 
+    owners: dict[int, str | int]
+    """Account id → who claims and holds for it, of everybody in the view; see `SignIn.owner`."""
+
     def claimants(self) -> list[SignIn]:
         """Accounts nobody has decided on: only they claim what is theirs by name."""
         return [each for each in self.sign_ins if each.id not in self.ruled_out and not self._decided(each.id)]
@@ -64,6 +68,10 @@ class _View:
             if standing.state == MatchState.APPROVED and standing.record_id is not None:
                 held.setdefault(standing.record_id, []).append(standing.account_id)
         return held
+
+    def owned(self) -> dict[int, set[str | int]]:
+        """Record id → whose it is."""
+        return {record_id: {self.owners[each] for each in ids} for record_id, ids in self.holders().items()}
 
     def _decided(self, account_id: int) -> bool:
         standing = self.standings.get(account_id)
@@ -77,7 +85,7 @@ def suggest(session: Session, organization_id: int, names: Collection[str] | Non
     that came, went or were renamed, under their old and new names, and of records. A changed match has a new version.
     """
     view = _view(session, organization_id, names)
-    verdicts = decide(view.claimants(), view.entries, view.holders().keys())
+    verdicts = decide(view.claimants(), view.entries, view.owned())
     found = [Finding(account_id, verdict.record_id, verdict.state) for account_id, verdict in verdicts.items()]
     found += [Finding(account_id, None, MatchState.IGNORED) for account_id in sorted(view.ruled_out)]
     findings = []
@@ -124,8 +132,13 @@ def candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Can
         shown = shown_names(session, people)
         for row in mine:
             for record_id in claimed.get(row.account.id, []):
-                holders_shown = ", ".join(sorted(shown[each] for each in held.get(record_id, [])))
-                others = ", ".join(sorted(shown[each] for each in claimants[record_id] if each != row.account.id))
+                mine_too = view.owners[row.account.id]
+                holders_shown = ", ".join(
+                    sorted(shown[each] for each in held.get(record_id, []) if view.owners[each] != mine_too)
+                )
+                others = ", ".join(
+                    sorted(shown[each] for each in claimants[record_id] if view.owners[each] != mine_too)
+                )
                 note = f"{others} may claim it too." if others else ""
                 note = f"Approved for {holders_shown} already." if holders_shown else note
                 record = records[record_id]
@@ -200,11 +213,17 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
     def qualifiers(connection_id: int, domain: str) -> frozenset[str]:
         return domains.get(connection_id, frozenset()) | {fold(domain)} - {""}
 
+    people = [
+        SignIn(
+            row.id, row.username_key, row.upn_key, row.mail_key, qualifiers(row.connection_id, row.domain), row.person
+        )
+        for row in accounts
+    ]
+    owners = {each.id: each.owner for each in people}
+    elsewhere_named = [account_id for account_id in stood if account_id not in owners]
+    persons = persons_of(session, elsewhere_named)
     return _View(
-        sign_ins=[
-            SignIn(row.id, row.username_key, row.upn_key, row.mail_key, qualifiers(row.connection_id, row.domain))
-            for row in accounts
-        ],
+        sign_ins=people,
         entries=[
             Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
             for entry in records
@@ -212,6 +231,7 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
         standings=stood,
         asked=asked,
         ruled_out=_ruled_out(ignore_rules(session, organization_id), accounts, stood),
+        owners=owners | {account_id: persons.get(account_id) or account_id for account_id in elsewhere_named},
     )
 
 

@@ -13,11 +13,23 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
+from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
 from storage.connections import connection_names
 from storage.database import after_commit
 from storage.lanes import wake
-from storage.models import Organization, Revision, RevisionState, Rotation, RotationState, Status, Task, TaskState, now
+from storage.models import (
+    Organization,
+    Revision,
+    RevisionState,
+    Rotation,
+    RotationState,
+    Status,
+    Task,
+    TaskKind,
+    TaskState,
+    now,
+)
 from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
@@ -118,6 +130,8 @@ class Settlement:
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
                 self._move(rotation, tasks, currents.get(rotation.record_id))
+            elif rotation.state == RotationState.SUCCESSFUL:  # what follows it has moved
+                rotation.reason = self._what_holds(tasks)
         note_moved(session, ids)
         self.trail.append_all(session, self.lines)
         self.lines = []
@@ -183,11 +197,13 @@ class Settlement:
 
     def _move(self, rotation: Rotation, tasks: Sequence[Task], current: Revision | None) -> None:
         state = RotationState(rotation.state)
-        match decide(state, [_view(task, current) for task in tasks]):
+        # Whoever is only watched has a say until the first write, and none in what becomes of it.
+        steps = [task for task in tasks if task.kind == TaskKind.ROTATE or task.state in WATCH_FIRST]
+        match decide(state, [_view(task, current) for task in steps]):
             case Move.WAIT:
                 return
             case Move.NEXT:
-                self._begin_next(rotation, tasks)
+                self._begin_next(rotation, _written(tasks))
             case Move.FINISH:
                 self._finish(rotation, tasks)
             case Move.END_REFUSED:
@@ -223,13 +239,22 @@ class Settlement:
 
     def _finish(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         pending = self.session.get_one(Revision, rotation.revision_id)
-        self.promoted.append(pending)
-        where = _and([self.names[task.connection_id] for task in tasks])
-        rotation.reason = (
-            f"{where} proved to take the new password; the vault holds it. The old password may "
-            "work there for up to 60 minutes; open sessions go on."
+        if pending.state == RevisionState.PENDING:
+            self.promoted.append(pending)
+            follow(self.session, rotation, tasks)
+        rotation.reason = self._what_holds(tasks)
+        if not any(still_waited_for(task) for task in tasks):
+            self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
+
+    def _what_holds(self, tasks: Sequence[Task]) -> str:
+        where = _and([self.names[task.connection_id] for task in _written(tasks)])
+        return " ".join(
+            [
+                f"{where} proved to take the new password; the vault holds it. The old password may work there for up "
+                "to 60 minutes; open sessions go on.",
+                *afterwards(tasks, self.names),
+            ]
         )
-        self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
 
     def _put_back(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         refused = next(task for task in tasks if task.state == TaskState.REFUSED)
@@ -244,7 +269,7 @@ class Settlement:
     def _stick(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         """End it with the question and what holds where; the pending revision stays readable."""
         why = min(tasks, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
-        holding = " ".join(_holding(task, self.names) for task in tasks)
+        holding = " ".join(_holding(task, self.names) for task in _written(tasks))
         why.reason = f"{rotation.reason} {why.reason} {holding}".strip()
         self._end(rotation, tasks, RotationState.STUCK, Status.FAILED, why)
 
@@ -259,7 +284,9 @@ class Settlement:
         if why is not None:
             rotation.reason, rotation.cause, rotation.mend = why.reason, why.cause, why.mend
         for task in tasks:
-            task.ended_at = rotation.ended_at
+            if state == RotationState.SUCCESSFUL and goes_on(task):
+                continue
+            task.ended_at = task.ended_at or rotation.ended_at
             if task.state in (TaskState.WAITING, TaskState.CHECKED, TaskState.READY):
                 task.state = TaskState.CANCELLED
         self._note(f"rotation.{state}", rotation, result=status, cause=rotation.cause)
@@ -276,6 +303,10 @@ class Settlement:
                 details=details,
             )
         )
+
+
+def _written(tasks: Sequence[Task]) -> list[Task]:
+    return [task for task in tasks if task.kind == TaskKind.ROTATE]
 
 
 def _view(task: Task, current: Revision | None) -> StepView:

@@ -11,7 +11,9 @@ from sqlmodel import Session
 
 from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
+from bot.rotation.following import who_follows, why_nobody_writes
 from bot.rules import policy_of, rule_for
+from bot.switches import SWITCHED_OFF, why_off
 from storage.lanes import retry_now
 from storage.models import (
     Account,
@@ -72,7 +74,7 @@ def preview(
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
-        refusal = _refusal(operator, organization, accounts, by_name=by_name)
+        refusal = _refusal(session, operator, organization, accounts, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -84,7 +86,8 @@ def preview(
                 rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
-            reason = f"{rules[organization.id]} A directory that asks for more gets more. {undo}".strip()
+            reason = f"{rules[organization.id]} A directory that asks for more gets more."
+            reason = " ".join(filter(None, [reason, who_follows(accounts), undo]))
         found.append(
             Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
         )
@@ -96,7 +99,12 @@ _Refusal = tuple[Intent, Status | None, str, str]
 
 
 def _refusal(
-    operator: Operator, organization: Organization, accounts: Sequence[MatchedAccount], *, by_name: bool
+    session: Session,
+    operator: Operator,
+    organization: Organization,
+    accounts: Sequence[MatchedAccount],
+    *,
+    by_name: bool,
 ) -> _Refusal | None:
     if not accounts:
         return (
@@ -113,6 +121,12 @@ def _refusal(
             f"{organization.frozen_by}. An administrator lifts it: `rekey start`, or `/rotate start` in Slack.",
             "frozen",
         )
+    switched_off = why_off(session, [matched.connection for matched in accounts if not matched.watched])
+    if switched_off is not None:
+        return Intent.REFUSE, Status.NOT_PERMITTED, switched_off, SWITCHED_OFF
+    orphan = why_nobody_writes(session, accounts)
+    if orphan is not None:
+        return Intent.REFUSE, Status.NOT_PERMITTED, orphan.reason, orphan.cause
     for matched in accounts:
         account = matched.account
         refusal = _account_refusal(operator, organization, account, by_name=by_name)
@@ -136,9 +150,9 @@ def _account_refusal(
             "The account is gone from its directory. Choose another match, or ignore this one.",
             "account-gone",
         )
-    if account.guard is not None:
+    if account.guard is not None and not account.synced:  # nothing is written to a synced one: its AD's word counts
         in_bulk = account.is_connector and not by_name
-        status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status.NOT_PERMITTED
+        status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status(account.guard_status or Status.NOT_PERMITTED)
         return Intent.REFUSE, status, account.guard, account.guard  # its sentence is what such accounts share
     decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=organization.bulk)
     if not decision.allowed:
@@ -149,6 +163,7 @@ def _account_refusal(
 
 def _undo(accounts: Sequence[MatchedAccount], current: object | None) -> str:
     """What can be said beforehand about undoing it, for a record in several directories."""
+    accounts = [matched for matched in accounts if not matched.watched]
     if len(accounts) < 2:
         return ""
     if current is None:
@@ -187,7 +202,7 @@ def request(
             {
                 "organization_id": each.organization.id,
                 "connection_id": matched.connection.id,
-                "kind": TaskKind.ROTATE,
+                "kind": TaskKind.WATCH if matched.watched else TaskKind.ROTATE,
                 "state": TaskState.WAITING if len(each.accounts) > 1 else TaskState.READY,
                 "rotation_id": by_record[each.record.id],
                 "account_id": matched.account.id,

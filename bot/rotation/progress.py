@@ -36,6 +36,8 @@ class Mend(StrEnum):
     """Look at the record, with everything that ever held."""
     START = "start"
     """Lift the stop."""
+    SETUP = "setup"
+    """Switch it on, where the directories are set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ def _mend(example: Rotation) -> Mend:
             return Mend.MATCH
         case "frozen":
             return Mend.START
+        case "switched-off":
+            return Mend.SETUP
         case "second-administrator" | "operator-not-permitted":
             return Mend.RETRY  # by somebody who may, or who has a second administrator asked
         case _ if example.state == RotationState.STUCK or example.status == Status.NOT_PERMITTED:

@@ -6,31 +6,31 @@ person says so: every rotation of its lane by which nothing was touched ends at 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bot.audit import Line
-from bot.directories.base import Directory, Proof
+from bot.directories.base import Directory, Look, Proof
 from bot.errors import (
-    CertificateRefused,
     NoAnswer,
     OutsideError,
     Refused,
     RekeyError,
-    SignInRefused,
     StorageError,
     Throttled,
 )
+from bot.rotation.calls import proofs, worst
 from bot.rotation.engine import Refusal, Results, Settlement
-from bot.rotation.worker import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
+from bot.rotation.worker import LOCKOUT_WINDOW, STOPPING, SYSTEMIC, Worker, note_stopped
 from storage.connections import get_connection
 from storage.lanes import hold, note_failure
-from storage.models import Organization, ProofTry, RevisionState, Status, Task, TaskState, now
+from storage.models import Organization, ProofTry, Revision, RevisionState, Status, Task, TaskState, now
 from storage.revisions import find_revisions, open_revision
 from storage.tasks import Step, steps_of, unproven_tries, untouched_of_lane
 
 _FIRST_PAUSE = timedelta(seconds=1)
 _AT_ONCE = 200
+_DOCTOR = "Mend the cause (rekey doctor names it)."
 
 
 def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
@@ -49,21 +49,9 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
                 # Not answered for. Even when it is not found now, its request may lie in a queue and arrive later.
                 step.revision.unsure = True
 
-    def find_out(step: Step) -> Proof | RekeyError:
-        back = step.task.state == TaskState.PUTTING_BACK
-        revision = currents.get(step.record.id) if back else step.revision
-        if revision is None:
-            return RekeyError(f"Rotation {step.rotation.id} has no password to look for; its rows do not fit together.")
-        try:
-            secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
-        except StorageError as error:
-            return error
-        task, tries = step.task, unproven.get(step.account.id, 0)
-        return directory.confirm(
-            step.account.object_id, secret, task.set_at_before, task.server, tries, task.times_set_before
-        )
-
-    answers = each(worker, find_out, steps)
+    looks: list[Look | RekeyError] = [_to_look_for(worker, step, currents, unproven) for step in steps]
+    found = iter(proofs(worker, directory, [each for each in looks if isinstance(each, Look)]))
+    answers = [next(found) if isinstance(each, Look) else each for each in looks]
     results = Results()
     for step, answer in zip(steps, answers, strict=True):
         if isinstance(answer, Proof):
@@ -73,9 +61,24 @@ def look(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         else:
             results.unknowable[step.task.id] = answer
     worker.settle(results)
-    for answer in answers:
-        if isinstance(answer, SYSTEMIC):
-            raise answer
+    trouble = worst(answers)
+    if trouble is not None:
+        raise trouble
+
+
+def _to_look_for(
+    worker: Worker, step: Step, currents: Mapping[int, Revision], unproven: Mapping[int, int]
+) -> Look | RekeyError:
+    back, task = step.task.state == TaskState.PUTTING_BACK, step.task
+    revision = currents.get(step.record.id) if back else step.revision
+    if revision is None:
+        return RekeyError(f"Rotation {step.rotation.id} has no password to look for; its rows do not fit together.")
+    try:
+        secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
+    except StorageError as error:
+        return error
+    tries = unproven.get(step.account.id, 0)
+    return Look(step.account.object_id, secret, task.set_at_before, task.server, tries, task.times_set_before)
 
 
 def note_trouble(worker: Worker, error: OutsideError, longest_pause: timedelta) -> None:
@@ -84,9 +87,8 @@ def note_trouble(worker: Worker, error: OutsideError, longest_pause: timedelta) 
         lane = hold(session, worker.connection_id, worker.token)
         # Away is away, whether the port is closed or nothing answers: pauses grow all the same.
         failures = note_failure(session, lane, error.cause, str(error), identical=False)
-        if isinstance(error, SignInRefused | CertificateRefused):
-            # Asking again with the same credential could lock our own account there.
-            lane.stopped_at = now()
+        if isinstance(error, STOPPING):
+            note_stopped(lane, error)
         elif isinstance(error, Throttled):
             lane.backoff_until = now() + timedelta(seconds=error.retry_after)
         elif not (isinstance(error, NoAnswer) and failures == 1):  # the first lost reply is looked up at once
@@ -128,7 +130,7 @@ def refuse_rest(worker: Worker) -> None:
                 error = Refused(
                     f"{name} was not asked: {why} No password was touched.",
                     cause=lane.failure_cause,
-                    mend=f"Mend the cause (rekey doctor names it), then rotate again: {name} is asked anew.",
+                    mend=f"{lane.failure_mend or _DOCTOR} Then rotate again: {name} is asked anew.",
                 )
-                settlement.refuse(step, Refusal(error, Status.API_ERROR))
+                settlement.refuse(step, Refusal(error, Status(lane.failure_status or Status.API_ERROR)))
             settlement.advance({step.rotation.id for step in steps})

@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from storage.connections import connection_names
 from storage.lanes import get_lane
-from storage.models import Account, Organization, Record, Rotation, Status, Task, TaskState
+from storage.models import Account, Organization, Record, Rotation, Status, Task, TaskKind, TaskState
 from storage.rotations import latest_rotations, matched_accounts
 from storage.tasks import steps_of_rotations
 
@@ -49,6 +49,7 @@ def report(session: Session, records: Sequence[tuple[Organization, Record]]) -> 
             accounts = tuple(
                 AccountStatus(names[task.connection_id], _username(session, task), _account_status(rotation, task))
                 for task in steps
+                if task.kind != TaskKind.SIGN_OUT
             )
         else:
             status = Status(rotation.status) if rotation is not None else None
@@ -75,7 +76,7 @@ def _username(session: Session, task: Task) -> str:
 
 def _account_status(rotation: Rotation, task: Task) -> Status:
     match task.state:
-        case TaskState.CONFIRMED:
+        case TaskState.CONFIRMED | TaskState.DONE:
             return Status.SUCCESSFUL
         case TaskState.REFUSED:
             return Status(task.status or rotation.status)

@@ -18,13 +18,16 @@ from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Settlement
 from bot.rotation.worker import Worker
 from bot.rules import policy_of, rule_for
+from bot.switches import SWITCHED_OFF, why_off
 from storage.approvals import agreed_accounts
+from storage.connections import get_connection
 from storage.models import (
     Account,
     Revision,
     RevisionState,
     RotationState,
     Status,
+    TaskKind,
     TaskState,
     Tier,
 )
@@ -53,10 +56,15 @@ def why_not(
     if not isinstance(standing, Standing):
         return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
     if not standing.allowed:
-        return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
+        error = Refused(standing.reason, cause=standing.cause or "not-permitted", mend=standing.mend)
+        return Refusal(error, standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
         return None
-    if not step.consented:
+    written = step.task.kind == TaskKind.ROTATE
+    switched_off = why_off(session, [get_connection(session, step.account.connection_id)]) if written else None
+    if switched_off is not None:
+        return Refusal(Refused(switched_off, cause=SWITCHED_OFF), Status.NOT_PERMITTED)
+    if written and not step.consented:
         return Refusal(
             Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
             Status.NOT_PERMITTED,

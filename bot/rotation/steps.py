@@ -14,18 +14,24 @@ import structlog
 from pydantic import SecretStr
 from sqlmodel import Session
 
-from bot.directories.base import Directory, Proof, Standing, Verdict
+from bot.directories.base import Directory, InBatches, Look, Proof, Standing, Verdict
 from bot.errors import (
+    CertificateRefused,
     LeaseLost,
     NoAnswer,
     OutsideError,
     Refused,
     RekeyError,
+    SignInRefused,
     StorageError,
+    TenantNotPermitted,
+    Throttled,
+    Unreachable,
 )
+from bot.rotation.calls import answers_of, batch_size, confirm, standings, worst
 from bot.rotation.engine import Refusal, Results, Settlement
 from bot.rotation.staging import requesters_of, stage, why_not
-from bot.rotation.worker import LOCKOUT_WINDOW, SYSTEMIC, Worker, defect, each
+from bot.rotation.worker import LOCKOUT_WINDOW, SYSTEMIC, Worker, each
 from storage.lanes import hold
 from storage.models import (
     ProofTry,
@@ -33,10 +39,11 @@ from storage.models import (
     RevisionState,
     Status,
     Task,
+    TaskKind,
     TaskState,
 )
 from storage.revisions import find_revisions, open_revision
-from storage.tasks import Step, hindrance, settle_tries, steps_of, unproven_tries
+from storage.tasks import Step, hindrance, settle_tries, steps_of, steps_of_rotations, unproven_tries
 
 _SETTLE_EVERY = 8
 
@@ -55,6 +62,14 @@ class _Writing:
     unproven: int
     possible_at: datetime | None
 
+    def look(self, server: str) -> Look:
+        """What there is to look for, once this server took it."""
+        return Look(self.object_id, self.secret, self.since, server, self.unproven, self.times_set)
+
+
+_Proving = tuple[Sequence[tuple[_Writing, Look]], Future[list[Proof | RekeyError]]]
+"""Written accounts, and the proof of them that is under way."""
+
 
 def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
     """First look at the accounts of rotations that span several directories: may they be written, can they be undone?
@@ -65,14 +80,17 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         steps = steps_of(session, [task.id for task in tasks])
         currents = find_revisions(session, [step.record.id for step in steps], RevisionState.CURRENT)
         unproven = unproven_tries(session, [step.account.id for step in steps], LOCKOUT_WINDOW)
-    standings = each(worker, lambda step: directory.may_rotate(step.account.object_id), steps)
+        siblings = steps_of_rotations(session, {step.rotation.id for step in steps})
+    seen = standings(worker, directory, [step.account.object_id for step in steps])
 
     proved: dict[int, bool] = {}
     to_try: list[tuple[Step, Revision]] = []
-    for step, standing in zip(steps, standings, strict=True):
+    for step, standing in zip(steps, seen, strict=True):
         current = currents.get(step.record.id)
         if not isinstance(standing, Standing) or not standing.allowed or current is None:
             continue
+        if sum(task.kind == TaskKind.ROTATE for task in siblings[step.rotation.id]) == 1:
+            continue  # nothing else is written, so nothing would ever be put back
         account = step.account
         known = account.proved_revision_id == current.id and account.proved_set_at == standing.password_set_at
         if known and standing.password_set_at is not None:
@@ -87,7 +105,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
         settlement = Settlement(session, worker.safe, worker.trail)
         fresh = steps_of(session, [step.task.id for step in steps])
         requesters = requesters_of(session, worker, fresh)
-        for step, standing in zip(fresh, standings, strict=True):
+        for step, standing in zip(fresh, seen, strict=True):
             task = step.task
             if isinstance(standing, SYSTEMIC) or task.state != TaskState.WAITING:
                 continue
@@ -105,7 +123,7 @@ def check(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
             forgotten=[task_id for task_id, proof in proofs.items() if proof.verdict is not Verdict.TAKEN],
         )
         settlement.advance({step.rotation.id for step in fresh})
-    _raise_systemic(standings)
+    _raise_systemic(seen)
 
 
 def _try_current(
@@ -145,97 +163,111 @@ def write(worker: Worker, directory: Directory, tasks: Sequence[Task]) -> None:
     """
     with worker.database.reading() as session:
         steps = steps_of(session, [task.id for task in tasks])
-    standings = each(worker, lambda step: directory.may_rotate(step.account.object_id), steps)
+    seen = standings(worker, directory, [step.account.object_id for step in steps])
     with worker.database.writing() as session:
         hold(session, worker.connection_id, worker.token)
-        writings = _begin(session, worker, steps, standings)
+        writings = _begin(session, worker, steps, seen)
     results, trouble = _write_all(worker, directory, writings)
     worker.settle(results)
     if trouble is not None:
         raise trouble
-    _raise_systemic(standings)
+    _raise_systemic(seen)
 
 
 def _write_all(
     worker: Worker, directory: Directory, writings: Sequence[_Writing]
 ) -> tuple[Results, OutsideError | None]:
     results = Results()
-    proofs: list[tuple[_Writing, Future[Proof]]] = []
+    proving: list[_Proving] = []
     trouble: OutsideError | None = None
-    for index, writing in enumerate(writings):
-        try:
-            server = _write_one(worker, directory, writing)
-        except NoAnswer as error:
-            results.unanswered[writing.task_id] = trouble = error
-        except SYSTEMIC as error:
-            results.unsent.append(writing.task_id)
-            trouble = error
-        except Refused as error:
-            results.refusals[writing.task_id] = Refusal(error, possible_at=writing.possible_at)
-        except RekeyError:
-            raise
-        except Exception as error:  # it may have been written before that
-            results.unknowable[writing.task_id] = defect(error)
-        else:
-            if server is None:
-                results.unsent.append(writing.task_id)
-                continue
-            results.servers[writing.task_id] = server
-            proofs.append((writing, worker.pool.submit(_prove, worker, directory, writing, server)))
-        if trouble is not None:
-            results.unsent += [later.task_id for later in writings[index + 1 :]]
-            break
-        if sum(future.done() for _writing, future in proofs) >= _SETTLE_EVERY:
-            trouble = trouble or _collect([pair for pair in proofs if pair[1].done()], results)
-            proofs = [pair for pair in proofs if not pair[1].done()]
+    size = batch_size(directory)
+    for first in range(0, len(writings), size):
+        batch = writings[first : first + size]
+        answers = _send(worker, directory, batch)
+        taken = [_keep(results, writing, answer) for writing, answer in zip(batch, answers, strict=True)]
+        looks = [(writing, writing.look(server)) for writing, server in zip(batch, taken, strict=True) if server]
+        if looks:
+            proving.append((looks, worker.pool.submit(_prove, worker, directory, [look for _writing, look in looks])))
+        trouble = worst(answers)
+        if trouble is None and sum(len(looks) for looks, future in proving if future.done()) >= _SETTLE_EVERY:
+            trouble = _collect([each for each in proving if each[1].done()], results)
+            proving = [each for each in proving if not each[1].done()]
             worker.settle(results)
-            results = Results(servers={w.task_id: results.servers[w.task_id] for w, _future in proofs})
-    return results, _collect(proofs, results) or trouble
+            results = Results(
+                servers={w.task_id: results.servers[w.task_id] for looks, _future in proving for w, _look in looks}
+            )
+        if trouble is not None:
+            results.unsent += [later.task_id for later in writings[first + size :]]
+            break
+    return results, _collect(proving, results) or trouble
 
 
-def _write_one(worker: Worker, directory: Directory, writing: _Writing) -> str | None:
-    """The one outside write: the server that took it, or None when it may not be written any more."""
+def _send(worker: Worker, directory: Directory, batch: Sequence[_Writing]) -> list[str | RekeyError | None]:
+    """The one outside write: the server that took each, what stood against it, or None where it may not be any more."""
     with worker.turn:
         worker.keep_lease()
         with worker.database.reading() as session:
-            obstacle = hindrance(session, writing.task_id, worker.token)
-        if obstacle == "lease":
+            obstacles = [hindrance(session, writing.task_id, worker.token) for writing in batch]
+        if "lease" in obstacles:
             raise LeaseLost("Another worker took over this lane; nothing more is written here.")
-        return None if obstacle else directory.set_password(writing.object_id, writing.secret)
+        going = [writing for writing, obstacle in zip(batch, obstacles, strict=True) if obstacle is None]
+        answers = iter(answers_of(lambda: _set(directory, going), len(going)) if going else ())
+        return [next(answers) if obstacle is None else None for obstacle in obstacles]
 
 
-def _prove(worker: Worker, directory: Directory, writing: _Writing, server: str) -> Proof:
+def _set(directory: Directory, going: Sequence[_Writing]) -> Sequence[str | RekeyError]:
+    if isinstance(directory, InBatches):
+        return directory.set_passwords([(writing.object_id, writing.secret) for writing in going])
+    return [directory.set_password(writing.object_id, writing.secret) for writing in going]
+
+
+def _keep(results: Results, writing: _Writing, answer: str | RekeyError | None) -> str | None:
+    """Note what became of one write; the server that took it."""
+    match answer:
+        case str():
+            results.servers[writing.task_id] = answer
+            return answer
+        case NoAnswer():
+            results.unanswered[writing.task_id] = answer
+        case None | SignInRefused() | CertificateRefused() | TenantNotPermitted() | Unreachable() | Throttled():
+            results.unsent.append(writing.task_id)
+        case Refused():
+            results.refusals[writing.task_id] = Refusal(answer, possible_at=writing.possible_at)
+        case _:  # a defect of ours: it may have been written before that
+            results.unknowable[writing.task_id] = answer
+    return None
+
+
+def _prove(worker: Worker, directory: Directory, looks: Sequence[Look]) -> list[Proof | RekeyError]:
     worker.keep_lease()
-    return directory.confirm(
-        writing.object_id, writing.secret, writing.since, server, writing.unproven, writing.times_set
-    )
+    if isinstance(directory, InBatches):
+        return answers_of(lambda: directory.confirm_all(looks), len(looks))
+    return answers_of(lambda: [confirm(directory, look) for look in looks], len(looks))
 
 
-def _collect(proofs: Sequence[tuple[_Writing, Future[Proof]]], results: Results) -> OutsideError | None:
-    trouble: OutsideError | None = None
-    for writing, future in proofs:
-        try:
-            results.proofs[writing.task_id] = future.result()
-        except SYSTEMIC as error:
-            results.unanswered[writing.task_id] = trouble = error
-        except OutsideError as error:  # this account alone: gone, for one
-            results.unknowable[writing.task_id] = error
-        except RekeyError:
-            raise
-        except Exception as error:
-            results.unknowable[writing.task_id] = defect(error)
-    return trouble
+def _collect(proving: Sequence[_Proving], results: Results) -> OutsideError | None:
+    answers: list[Proof | RekeyError] = []
+    for looks, future in proving:
+        for (writing, _look), answer in zip(looks, future.result(), strict=True):
+            answers.append(answer)
+            if isinstance(answer, Proof):
+                results.proofs[writing.task_id] = answer
+            elif isinstance(answer, SYSTEMIC):
+                results.unanswered[writing.task_id] = answer
+            else:  # this account alone: gone, for one
+                results.unknowable[writing.task_id] = answer
+    return worst(answers)
 
 
 def _begin(
-    session: Session, worker: Worker, seen: Sequence[Step], standings: Sequence[Standing | RekeyError]
+    session: Session, worker: Worker, asked: Sequence[Step], seen: Sequence[Standing | RekeyError]
 ) -> list[_Writing]:
     """Re-check everything, stage what has no password yet, and commit to the writes."""
-    steps = steps_of(session, [step.task.id for step in seen])
+    steps = steps_of(session, [step.task.id for step in asked])
     settlement = Settlement(session, worker.safe, worker.trail)
     requesters = requesters_of(session, worker, steps)
     going: list[tuple[Step, Standing]] = []
-    for step, standing in zip(steps, standings, strict=True):
+    for step, standing in zip(steps, seen, strict=True):
         if isinstance(standing, SYSTEMIC) or step.task.state not in (TaskState.READY, TaskState.PUT_BACK_READY):
             continue
         refusal = why_not(session, worker, requesters, step, standing)
@@ -282,6 +314,6 @@ def _set_since_the_check(task: Task, standing: Standing) -> bool:
 
 
 def _raise_systemic(answers: Sequence[object]) -> None:
-    for answer in answers:
-        if isinstance(answer, SYSTEMIC):
-            raise answer
+    trouble = worst(answers)
+    if trouble is not None:
+        raise trouble

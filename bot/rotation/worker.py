@@ -18,18 +18,21 @@ from bot.errors import (
     RekeyError,
     RightMissing,
     SignInRefused,
+    TenantNotPermitted,
     Throttled,
     Unreachable,
 )
 from bot.rotation.engine import Results, Settlement
+from bot.rotation.states import status_of
 from storage.database import Database
 from storage.lanes import hold, note_failure, note_success
-from storage.models import (
-    now,
-)
+from storage.models import Lane, Status, now
 from storage.revisions import Safe
 
-SYSTEMIC = (SignInRefused, CertificateRefused, Unreachable, NoAnswer, Throttled)
+STOPPING = (SignInRefused, CertificateRefused, TenantNotPermitted)
+"""What no waiting mends: the lane stops until a person asks again. Trying on could lock our own account there."""
+
+SYSTEMIC = (*STOPPING, Unreachable, NoAnswer, Throttled)
 """What is wrong with the system, not with one account: the rest of the group is left for later."""
 
 LOCKOUT_WINDOW = timedelta(hours=1)
@@ -78,7 +81,13 @@ class Worker:
                 if refusal is not None and isinstance(refusal.error, RightMissing):
                     failures = note_failure(session, lane, refusal.error.cause, str(refusal.error))
                     if failures >= MOST_IDENTICAL_FAILURES:
-                        lane.stopped_at = now()
+                        note_stopped(lane, refusal.error)
+
+
+def note_stopped(lane: Lane, error: OutsideError) -> None:
+    """Nothing more is tried in this lane until a person asks: keep what to say of what is left, and what mends it."""
+    lane.stopped_at, lane.failure_mend = now(), error.mend
+    lane.failure_status = status_of(error) if isinstance(error, TenantNotPermitted) else Status.API_ERROR
 
 
 def each(worker: Worker, call: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | RekeyError]:

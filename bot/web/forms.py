@@ -36,6 +36,10 @@ class Form:
         """The same, kept out of every repr."""
         return SecretStr(self._fields.get(name, ""))
 
+    def others(self, *names: str) -> Mapping[str, SecretStr]:
+        """Everything but these, kept out of every repr."""
+        return {name: SecretStr(text) for name, text in self._fields.items() if name not in names}
+
 
 class Guesses:
     """How often what does not hold was tried lately, by address: a flood fills neither the trail nor the disk."""

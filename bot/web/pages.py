@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -99,9 +100,7 @@ class Pages:
 
     def _credential_about(self, form: Form) -> Mapping[str, Any] | Refusal:
         ready = self._services
-        found = credentials.describe(
-            ready.database, ready.trail, ready.settings, ready.extra_kinds, form.secret("token")
-        )
+        found = credentials.describe(ready.database, ready.trail, ready.settings, form.secret("token"))
         return found if isinstance(found, Refusal) else _about(found)
 
     def _credential(self, form: Form) -> Mapping[str, Any] | Refusal:
@@ -114,7 +113,7 @@ class Pages:
             ready.extra_kinds,
             form.secret("token"),
             form.text("code"),
-            form.secret("credential"),
+            form.others("token", "code"),
         )
         if isinstance(tried, Refusal):
             return tried
@@ -122,7 +121,10 @@ class Pages:
             "saved": tried.saved,
             "directory": tried.connection.name,
             "organization": tried.organization.name,
-            "findings": [{"level": each.level, "what": each.what, "mend": each.mend} for each in tried.findings],
+            "findings": [
+                {"level": each.level, "what": each.what, "mend": each.mend, "link": each.link, "paste": each.paste}
+                for each in tried.findings
+            ],
         }
 
     def _enrol(self, form: Form) -> Mapping[str, Any]:
@@ -180,7 +182,6 @@ def _about(found: Described) -> Mapping[str, Any]:
     return {
         "organization": found.organization,
         "directory": found.directory,
-        "servers": list(found.servers),
-        "signs_in_as": found.signs_in_as,
-        "needs_credential": found.needs_credential,
+        "facts": found.facts,
+        "fields": [asdict(each) for each in found.fields],
     }

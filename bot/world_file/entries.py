@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import date
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -82,6 +84,22 @@ def _reference(text: str) -> str:
     return text
 
 
+def _guid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise _wrong("this is an id such as 6f0c1d1e-0000-4000-8000-000000000001") from None
+
+
+def _day(value: str | date) -> str:
+    try:
+        return str(date.fromisoformat(str(value)))
+    except ValueError:
+        raise _wrong("this is a day such as 2027-05-31") from None
+
+
+Guid = Annotated[str, AfterValidator(_guid)]
+Reference = Annotated[str, AfterValidator(_reference)]
 Name = Annotated[str, AfterValidator(_name)]
 OperatorId = Annotated[str, _matching(r"[UW][A-Z0-9]{2,}", "an operator is a Slack user id, such as U012AB3CD")]
 ChannelId = Annotated[str, _matching(r"[CG][A-Z0-9]{2,}", "a channel is a Slack channel id, such as C012AB3CD")]
@@ -132,7 +150,38 @@ class ActiveDirectoryEntry(DirectoryEntry):
     ca_file: str | None = None
     ca: str | None = None
     bind_dn: Annotated[str, _matching(r"\S(.{0,510}\S)?", "this is no sign-in name: write a DN or name@domain")]
-    bind_password: Annotated[str, AfterValidator(_reference)] | None = None
+    bind_password: Reference | None = None
+    users_sync: bool | None = None
+    """“AD users sync”: off, its accounts are neither read nor rotated."""
+
+
+class CloudEntry(Entry):
+    """A cloud that is none of Microsoft's own; its hosts must stand in REKEY_EXTRA_HOSTS."""
+
+    login: str
+    graph: str
+    ca_file: str | None = None
+    ca: str | None = None
+
+
+class EntraEntry(DirectoryEntry):
+    """A tenant of Microsoft Entra ID. The app signs in with its secret, or with a certificate (`certificate_file`, or
+    right here as `certificate`) and its `private_key`; a partner's app with its `refresh_token` besides.
+    """
+
+    kind: Literal["entra"]
+    tenant_id: Guid
+    client_id: Guid
+    client_secret: Reference | None = None
+    client_secret_ends: Annotated[str | date, AfterValidator(_day)] | None = None
+    """The day the secret ends, for the announcements before it, where Graph does not show it."""
+    certificate_file: str | None = None
+    certificate: str | None = None
+    private_key: Reference | None = None
+    refresh_token: Reference | None = None
+    rotation: bool | None = None
+    """“Enable Password Rotation for Microsoft Entra ID”."""
+    cloud: str | CloudEntry | None = None
 
 
 class VaultEntry(Entry):
@@ -160,8 +209,10 @@ class WorldEntry(Entry):
     """The whole file. What `rule` may hold is the business of `bot.rules`."""
 
     administrators: list[OperatorId] | None = None
+    rotation: bool | None = None
+    """Rotating as a whole: off, nothing is rotated anywhere."""
     rule: dict[str, Any] | None = None
     organizations: list[OrganizationEntry] = []
 
 
-DIRECTORY_KINDS: dict[str, type[DirectoryEntry]] = {"active-directory": ActiveDirectoryEntry}
+DIRECTORY_KINDS: dict[str, type[DirectoryEntry]] = {"active-directory": ActiveDirectoryEntry, "entra": EntraEntry}

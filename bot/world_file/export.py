@@ -7,11 +7,14 @@ from sqlmodel import Session
 
 from bot.connections import settings_of
 from bot.rules import FIELDS
+from bot.switches import switch_of
+from bot.world_file.kinds import CREDENTIALS, references
 from storage.connections import connections_of
 from storage.grants import operators_with
 from storage.models import Connection, Organization, Role
 from storage.organizations import organizations
 from storage.rules import GLOBAL, rules_by_scope
+from storage.switches import off_everywhere
 
 
 class _Block(str):
@@ -40,6 +43,7 @@ def export_world(session: Session) -> dict[str, Any]:
         connections.setdefault(organization.id, []).append(connection)
     return {
         "administrators": operators_with(session, Role.ADMINISTRATOR, None),
+        **({} if off_everywhere(session) is None else {"rotation": False}),
         "rule": {name: getattr(rule, name) for name in FIELDS if getattr(rule, name) is not None},
         "organizations": [
             _organization(session, organization, connections.get(organization.id, []))
@@ -71,9 +75,10 @@ def _organization(session: Session, organization: Organization, connections: lis
 
 
 def _directory(connection: Connection) -> dict[str, Any]:
-    reference = {"bind_password": connection.credential_reference} if connection.credential_reference else {}
     settings = {name: value for name, value in settings_of(connection).items() if value is not None}
-    return {"name": connection.name, "kind": connection.kind, **settings, **reference}
+    switch = {switch_of(connection.kind).field: False} if connection.off_at and connection.kind in CREDENTIALS else {}
+    pointing = references(connection.kind, connection.credential_reference)
+    return {"name": connection.name, "kind": connection.kind, **settings, **pointing, **switch}
 
 
 def _with_blocks(value: Any) -> Any:

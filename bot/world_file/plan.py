@@ -12,21 +12,33 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot.audit import Line, Trail
-from bot.connections import credential_for, seal_credential, settings_of, still_sealed_for
+from bot.connections import (
+    as_given,
+    carried_over,
+    credential_for,
+    expect_end,
+    seal_credential,
+    settings_of,
+    still_sealed_for,
+)
 from bot.errors import BadInput, SealBroken
 from bot.organizations import add_vault, bring_in, mark, new_directory
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.rules import FIELDS, set_global_rule
+from bot.switches import switch_of, turn
 from bot.world_file.document import Place
-from bot.world_file.entries import DIRECTORY_KINDS
-from bot.world_file.reading import DirectoryWanted, OrganizationWanted, World
+from bot.world_file.kinds import CREDENTIALS, DirectoryWanted, references
+from bot.world_file.reading import OrganizationWanted, World
 from storage.connections import add_connections, connections_of, name_key
 from storage.database import Database
 from storage.grants import operators_with, set_operators
-from storage.models import Connection, Organization, Role
+from storage.models import Connection, Organization, Role, now
 from storage.organizations import organizations
 from storage.rules import GLOBAL, rules_by_scope
 from storage.sealing import KeyRing
+from storage.switches import keep_off_everywhere, keep_on_everywhere, off_everywhere
+
+_BY = "rekey apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,8 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
     plan = Plan(notes=list(world.notes))
     if world.administrators is not None:
         _roles(session, plan, Role.ADMINISTRATOR, None, world.administrators)
+    if world.rotation is not None:
+        _rotation(session, plan, on=world.rotation)
     if world.rule is not None:
         _rule(session, plan, world.rule)
     stored = {organization.name_key: organization for organization in organizations(session)}
@@ -145,6 +159,17 @@ def _roles(session: Session, plan: Plan, role: Role, organization: Organization 
             plan.add(f"- {role} {where}: {operator}", "role.taken", organization, operator)
         else:
             plan.add(f"+ {role} {where}: {operator}", "role.given", organization, operator)
+
+
+def _rotation(session: Session, plan: Plan, *, on: bool) -> None:
+    if on is (off_everywhere(session) is None):
+        return
+    if on:
+        keep_on_everywhere(session)
+        plan.add("~ rotation everywhere: no → yes", "rotation.switched_on")
+    else:
+        keep_off_everywhere(session, now(), _BY)
+        plan.add("~ rotation everywhere: yes → no", "rotation.switched_off")
 
 
 def _rule(session: Session, plan: Plan, wanted: Any) -> None:
@@ -249,20 +274,23 @@ def _directory(
     if connection is None:
         connection = new_directory(organization, wanted.name, wanted.kind, wanted.settings)
         _credential(world, keys, wanted, connection, overwrite_credentials)
+        off = _switch(wanted, connection)
         add_connections(session, [connection])
-        where = f", {_shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""
-        line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{where})"
+        where = [f", {_shown(key, wanted.settings[key])}" for key in ("servers", "tenant_id") if key in wanted.settings]
+        line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{''.join([*where, *off])})"
         plan.add(line, "connection.added", organization, wanted.name)
     else:
         if connection.kind != wanted.kind:
             what = f"{wanted.name} is a {connection.kind} directory: one of another kind needs another name"
             raise world.document.wrong((*wanted.place, "kind"), what)
         before = {"name": connection.name, **settings_of(connection)}
-        wishes = {"name": wanted.name, **wanted.settings}
+        wishes = {**before, "name": wanted.name, **wanted.settings}
         connection.settings = {**connection.settings, **wanted.settings}
         connection.name = wanted.name
-        changes = [_differences(before, wishes)] if before != wishes else []
+        changes = [_differences(before, wishes)] if _said(before) != _said(wishes) else []
+        expect_end(connection, given_anew=False)
         changes += _credential(world, keys, wanted, connection, overwrite_credentials)
+        changes += [each.removeprefix(", ") for each in _switch(wanted, connection)]
         if not changes:
             return
         session.add(connection)
@@ -276,9 +304,9 @@ def _credential(
     world: World, keys: KeyRing, wanted: DirectoryWanted, connection: Connection, overwrite: bool
 ) -> list[str]:
     """Give the row the file's credential where that is due; what changed, in words."""
-    if wanted.kind not in DIRECTORY_KINDS:
+    if wanted.kind not in CREDENTIALS:
         return []
-    place: Place = (*wanted.place, "bind_password")
+    place: Place = (*wanted.place, CREDENTIALS[wanted.kind][0])
     if wanted.secret is None:
         if connection.credential is None:
             raise world.document.wrong(place, "this is missing, and Rekey has no credential for this directory yet")
@@ -295,14 +323,28 @@ def _credential(
             raise world.document.wrong(place, what)
         return []
     changes = []
-    if _stored(keys, connection) != wanted.secret:
-        changes.append(f"credential {'taken anew' if connection.credential else 'taken'} from {wanted.reference}")
-        seal_credential(connection, keys, wanted.secret)
+    stored = _stored(keys, connection)
+    if stored is None or as_given(connection.kind, stored) != wanted.secret:
+        taken = "taken anew" if connection.credential else "taken"
+        changes.append(f"credential {taken} from {_pointing(wanted.kind, wanted.reference)}")
+        secret = wanted.secret if stored is None else carried_over(connection.kind, stored, wanted.secret)
+        seal_credential(connection, keys, secret)
         connection.credential_rotated_at = None
+        expect_end(connection, given_anew=True)
     elif connection.credential_reference != wanted.reference:
-        changes.append(f"credential reference {connection.credential_reference or 'none'} → {wanted.reference}")
+        before = _pointing(wanted.kind, connection.credential_reference)
+        changes.append(f"credential reference {before} → {_pointing(wanted.kind, wanted.reference)}")
     connection.credential_reference = wanted.reference
     return changes
+
+
+def _switch(wanted: DirectoryWanted, connection: Connection) -> list[str]:
+    """Put the row's switch as the file wants it; what changed, in words."""
+    was_on = connection.off_at is None
+    if wanted.on is None or wanted.on is was_on:
+        return []
+    turn(connection, on=wanted.on, by=_BY)
+    return [f", {switch_of(wanted.kind).field} {_shown('', was_on)} → {_shown('', wanted.on)}"]
 
 
 def _stored(keys: KeyRing, connection: Connection) -> SecretStr | None:
@@ -323,6 +365,15 @@ def _same_name(world: World, place: Place, name: str, side: str, known: Iterable
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
+def _pointing(kind: str, reference: str | None) -> str:
+    return " and ".join(references(kind, reference).values()) or "none"
+
+
+def _said(values: Any) -> Any:
+    """What stands there; that something does not is the same as that it is left out."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _differences(before: Any, after: Any) -> str:
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return ", ".join(f"{name} {_shown(name, before.get(name))} → {_shown(name, after.get(name))}" for name in names)
@@ -333,7 +384,11 @@ def _shown(name: str, value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name == "ca":
+    if name == "tenant_id":
+        return f"tenant {value}"
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_shown(key, each)}" for key, each in value.items())
+    if name in ("ca", "certificate"):
         return f"certificate of {len(value)} characters"
     if name == "servers":
         return " ".join(f"{server['host']}:{server['port']}" for server in value)

@@ -3,22 +3,19 @@
 Whatever does not fit is one `BadInput` that names file, line and field. The database is not looked at.
 """
 
-import os
-import re
-import ssl
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.connections import addresses_of
 from bot.errors import BadInput, Refused, Unreachable
+from bot.networks import addresses_of
 from bot.rules import checked
-from bot.settings import SECRET_PREFIX, Settings
+from bot.settings import Settings
 from bot.world_file.document import Document, Place, read
 from bot.world_file.entries import (
     DIRECTORY_KINDS,
@@ -29,24 +26,10 @@ from bot.world_file.entries import (
     WorldEntry,
     did_you_mean,
 )
+from bot.world_file.kinds import DirectoryWanted, directory_wanted
 from storage.connections import name_key
 
-_LARGEST_CA = 1_000_000
-_LARGEST_SECRET = 4_096
-
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryWanted:
-    """A directory as the file wants it. `settings` is what its connection row holds; never a secret."""
-
-    place: Place
-    name: str
-    kind: str
-    settings: dict[str, Any]
-    reference: str | None
-    secret: SecretStr | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +47,7 @@ class World:
 
     document: Document
     administrators: tuple[str, ...] | None
+    rotation: bool | None
     rule: Mapping[str, object] | None
     organizations: tuple[OrganizationWanted, ...]
     notes: tuple[str, ...]
@@ -82,7 +66,8 @@ def read_world(path: Path, settings: Settings, extra_kinds: Collection[str] = ()
     channels = [((*wanted.place, "channel"), wanted.entry.channel or "") for wanted in organizations]
     _refuse_twins(document, [(place, channel) for place, channel in channels if channel])
     administrators = None if entry.administrators is None else tuple(dict.fromkeys(entry.administrators))
-    return World(document, administrators, rule, organizations, _judge_servers(document, organizations, settings))
+    notes = _judge_servers(document, organizations, settings)
+    return World(document, administrators, entry.rotation, rule, organizations, notes)
 
 
 def _organization(
@@ -114,19 +99,10 @@ def _directory(
     if "kind" in value and (not isinstance(kind, str) or kind not in kinds):
         raise document.wrong((*place, "kind"), f"{kind} is no kind of directory{did_you_mean(str(kind), kinds)}")
     entry = _fitted(document, place, kinds.get(str(kind), DirectoryEntry), value)
-    if not isinstance(entry, ActiveDirectoryEntry):
-        return DirectoryWanted(place, entry.name, entry.kind, {}, None, None)
-    proving = [f"{server.tls_name or server.host}:{server.port}" for server in entry.servers]
-    _refuse_twins(document, [((*place, "servers", number, "host"), name) for number, name in enumerate(proving)])
-    secret = None
-    if entry.bind_password is not None:
-        secret = _secret(document, (*place, "bind_password"), entry.bind_password, settings)
-    stored = {
-        "servers": [server.model_dump(exclude_none=True) for server in entry.servers],
-        "ca": _ca(document, place, entry),
-        "bind_dn": entry.bind_dn,
-    }
-    return DirectoryWanted(place, entry.name, entry.kind, stored, entry.bind_password, secret)
+    if isinstance(entry, ActiveDirectoryEntry):
+        proving = [f"{server.tls_name or server.host}:{server.port}" for server in entry.servers]
+        _refuse_twins(document, [((*place, "servers", number, "host"), name) for number, name in enumerate(proving)])
+    return directory_wanted(document, place, entry, settings)
 
 
 # ---- what does not fit -----------------------------------------------------------------------------------------------
@@ -180,66 +156,6 @@ def _refuse_twins(document: Document, named: Collection[tuple[Place, str]]) -> N
         earlier = seen.setdefault(name_key(name), place)
         if earlier != place:
             raise document.wrong(place, f"{name} stands on line {document.lines[earlier]} already")
-
-
-# ---- what the file points at -----------------------------------------------------------------------------------------
-
-
-def _secret(document: Document, place: Place, reference: str, settings: Settings) -> SecretStr:
-    scheme, _, rest = reference.partition(":")
-    if scheme == "env":
-        if not rest.startswith(SECRET_PREFIX):
-            named = rest if re.fullmatch("[A-Z_][A-Z0-9_]*", rest) else "this"  # which may be the password itself
-            raise document.wrong(place, f"env: may only name variables that start with {SECRET_PREFIX}, not {named}")
-        text = os.environ.get(rest)
-        if not text:
-            raise document.wrong(place, f"the environment variable {rest} is {'empty' if text == '' else 'not set'}")
-        return SecretStr(text)
-    if settings.secrets_dir is None:
-        raise document.wrong(place, "file: works once REKEY_SECRETS_DIR names the folder such files are in")
-    folder = settings.secrets_dir.resolve()
-    path = (folder / rest).resolve()
-    if not path.is_relative_to(folder):
-        raise document.wrong(place, f"the file {rest} is not inside REKEY_SECRETS_DIR ({settings.secrets_dir})")
-    raw = _content(document, place, path, _LARGEST_SECRET)
-    text = raw.removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise document.wrong(place, f"{path} is empty")
-    return SecretStr(text)
-
-
-def _ca(document: Document, place: Place, entry: ActiveDirectoryEntry) -> str | None:
-    if entry.ca is not None and entry.ca_file is not None:
-        raise document.wrong((*place, "ca_file"), "ca stands here too: keep one of them")
-    if entry.ca is None and entry.ca_file is None:
-        return None
-    if entry.ca is not None:
-        where, text, name = (*place, "ca"), entry.ca, "this"
-    else:
-        path = Path(os.path.normpath(document.path.absolute().parent / str(entry.ca_file)))
-        where, name = (*place, "ca_file"), str(path)
-        text = _content(document, where, path, _LARGEST_CA)
-    if "PRIVATE KEY" in text:
-        raise document.wrong(where, f"{name} holds a private key: give only the certificate")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        raise document.wrong(where, f"{name} is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
-    return text.strip() + "\n"
-
-
-def _content(document: Document, place: Place, path: Path, largest: int) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(largest + 1)
-        text = raw.decode("utf-8")
-    except OSError as error:
-        raise document.wrong(place, f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise document.wrong(place, f"{path} is not a text file") from None
-    if len(raw) > largest:
-        raise document.wrong(place, f"{path} is larger than {largest} bytes")
-    return text
 
 
 def _judge_servers(

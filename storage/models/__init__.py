@@ -10,7 +10,7 @@ pydantic models or dataclasses first. Times are aware UTC.
 """
 
 from storage.models.accounts import Account, Match, Record, Revision
-from storage.models.organizations import Connection, Grant, Organization, Rule
+from storage.models.organizations import Connection, Grant, Organization, Rule, Tenant
 from storage.models.people import (
     Approval,
     IgnoreRule,
@@ -74,6 +74,7 @@ __all__ = [
     "TaskKind",
     "TaskState",
     "Tell",
+    "Tenant",
     "Tier",
     "new_uid",
     "now",

@@ -19,6 +19,9 @@ class Account(SQLModel, table=True):
         Index("ix_accounts_username", "organization_id", "username_key"),
         Index("ix_accounts_upn", "organization_id", "upn_key"),
         Index("ix_accounts_mail", "organization_id", "mail_key"),
+        Index("ix_accounts_person", "organization_id", "person"),
+        Index("ix_accounts_immutable_id", "organization_id", "immutable_id"),
+        Index("ix_accounts_sid", "organization_id", "sid"),
         Index(
             "ix_accounts_present",
             "connection_id",
@@ -51,6 +54,18 @@ class Account(SQLModel, table=True):
     """What holds: the directory's word and the organization's marks together."""
     guard: str | None = None
     """Why this account is never rotated, in a sentence; None when it may be."""
+    guard_status: str | None = None
+    """The word people see for that guard; None is `Not Permitted`."""
+    immutable_id: str | None = None
+    """What Entra Connect calls the person: the same for an AD account and for what it becomes in the cloud."""
+    sid: str | None = None
+    """The AD account's security identifier, which its cloud account keeps."""
+    synced: bool = False
+    """A cloud account whose password is set in its Active Directory, never here."""
+    person: str | None = None
+    """Accounts of an organization with the same one are one person's: by the directories' ids, or by `linked_by`."""
+    linked_by: str | None = None
+    """The operator who said whose account this is; None while the directories say it themselves."""
     is_connector: bool = False
     """Rekey itself signs in with it."""
     removed_at: datetime | None = None

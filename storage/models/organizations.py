@@ -61,12 +61,40 @@ class Connection(SQLModel, table=True):
     credential_reference: str | None = None
     """Where the credential was last taken from (`env:…`, `file:…`): never the credential."""
     credential_rotated_at: datetime | None = None
+    credential_ends_at: datetime | None = None
+    """When the connector credential stops being taken, as far as that is known."""
+    credential_looked_at: datetime | None = None
+    """When the outside system was last asked about that."""
+    credential_told: int | None = None
+    """How many days ahead of that end administrators were told last; None: not yet."""
+    off_at: datetime | None = None
+    """Since when its switch is off: nothing is rotated there."""
+    off_by: str | None = None
     domain_names: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """Qualifiers this directory's usernames may carry: NetBIOS name, DNS name, UPN suffixes; lower case."""
     cursor: str | None = None
     """Where the last incremental read ended; opaque, the directory's own."""
     synced_at: datetime | None = None
     created_at: datetime = Field(default_factory=now)
+
+
+class Tenant(SQLModel, table=True):
+    """A customer's tenant, as the partner's own tenant lists it: connected, skipped, or still to be looked at."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (UniqueConstraint("connection_id", "tenant_id"),)
+
+    id: int = Field(default=None, primary_key=True)  # None until flushed
+    connection_id: int = Field(foreign_key="connections.id")
+    """The partner's own tenant, which listed it."""
+    tenant_id: str
+    name: str
+    name_key: str
+    domain: str | None = None
+    skipped_at: datetime | None = None
+    skipped_by: str | None = None
+    seen_at: datetime = Field(default_factory=now)
+    """When it was last listed."""
 
 
 class Rule(SQLModel, table=True):
@@ -86,4 +114,6 @@ class Rule(SQLModel, table=True):
     unambiguous: bool = True
     words: int | None = None
     """Passphrase style with so many words; None for random characters."""
+    sign_out: bool = False
+    """Whether whoever has the account is signed out everywhere after a rotation, where a directory can do that."""
     version: int = 1

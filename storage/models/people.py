@@ -41,6 +41,8 @@ class Request(SQLModel, table=True):
     organization_id: int = Field(foreign_key="organizations.id")
     requested_by: str
     by_name: bool
+    sign_out: bool = False
+    """Sign everybody out everywhere whose password it changes, whatever the rule says, where a directory can."""
     record_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     plan: str
     """SHA-256 of what the preview showed: records, accounts, tiers, verdicts. What is confirmed is what was seen."""

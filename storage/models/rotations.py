@@ -43,6 +43,8 @@ class Rotation(SQLModel, table=True):
     """The revision being written; pending until the rotation finishes."""
     attempts: int = 0
     """How many passwords were generated so far, 3 at most."""
+    sign_out: bool = False
+    """Whether its accounts are signed out everywhere once they have the new password, where a directory can do that."""
     requested_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
 
@@ -61,8 +63,8 @@ class Task(SQLModel, table=True):
             "one_open_step",
             "account_id",
             unique=True,
-            sqlite_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
-            postgresql_where=text("ended_at IS NULL AND account_id IS NOT NULL"),
+            sqlite_where=text("ended_at IS NULL AND kind = 'rotate'"),
+            postgresql_where=text("ended_at IS NULL AND kind = 'rotate'"),
         ),
     )
 
@@ -85,7 +87,8 @@ class Task(SQLModel, table=True):
     server: str | None = None
     """Which server took the write: looked at first when asking what became of it."""
     taken_at: datetime | None = None
-    """When this directory was first known to have taken a password of this rotation; None while it never did."""
+    """When this directory was first known to have taken a password of this rotation; None while it never did. Of a
+    watch: when all the directories were proved to have it that are written."""
     status: str | None = None
     """The word people see for this account when it was refused."""
     previous_proved: bool | None = None
@@ -117,6 +120,9 @@ class Lane(SQLModel, table=True):
     failures: int = 0
     failure_cause: str = ""
     failure_reason: str = ""
+    failure_mend: str = ""
+    failure_status: str = ""
+    """The word people see for what a stopped lane leaves untouched; empty is `API Error`."""
     stopped_at: datetime | None = None
     """After identical failures; the next request by a person clears it."""
     frozen_reason: str | None = None

@@ -114,6 +114,10 @@ class TaskKind(StrEnum):
 
     ROTATE = "rotate"
     SYNC = "sync"
+    WATCH = "watch"
+    """See a cloud account take over the password its Active Directory was given. Never writes."""
+    SIGN_OUT = "sign_out"
+    """End the sessions of an account that has its new password."""
 
 
 class TaskState(StrEnum):

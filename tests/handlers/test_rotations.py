@@ -133,6 +133,17 @@ def test_outside_a_channel_names_are_found_across_all_of_mine(office: Office) ->
     office.tina.sees("No record is called", in_="#general")
 
 
+def test_a_confirmation_is_answered_with_its_outcome_so_that_nothing_can_arrive_after_it(office: Office) -> None:
+    rotates(office.alice, "now alice.obrien")
+    traffic = office.running.slack.traffic
+    office.last("view_submission")  # waits until it was answered
+    answered = office.call(lambda: traffic.named("view_submission")[-1])
+    later = office.call(lambda: [each for each in traffic.named("views.update") if each.number > answered.number])
+    assert answered.answer["response_action"] == "update"
+    assert "Started" in str(answered.answer["view"])
+    assert not later
+
+
 def test_the_same_confirmation_delivered_twice_rotates_once(office: Office) -> None:
     with office.at_work():
         rotates(office.tina, "now alice.obrien")

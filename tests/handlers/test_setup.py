@@ -1,6 +1,7 @@
 """/rotate setup and doctor: a channel for an organization, a directory that was asked before it is kept."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def token(office: Office) -> SecretStr:
 def enters(office: Office, secret: str = "") -> Tried:
     ready = office.services
     tried = credentials.enter(
-        ready.database, ready.safe, ready.trail, ready.settings, ready.extra_kinds, token(office), "", SecretStr(secret)
+        ready.database, ready.safe, ready.trail, ready.settings, ready.extra_kinds, token(office), "", {"bind_password": SecretStr(secret)}
     )
     assert isinstance(tried, Tried), tried
     return tried
@@ -171,9 +172,9 @@ def test_a_domain_is_described_line_by_line_and_its_password_has_no_field_in_sla
     form.fill("Domain controllers", "dc1.corp.example.test\n10.0.0.5:3269 as dc2.corp.example.test\n").submit()
     office.alice.modal("One thing is left").says("corp needs the password")
     ready = office.services
-    about = credentials.describe(ready.database, ready.trail, ready.settings, ready.extra_kinds, token(office))
+    about = credentials.describe(ready.database, ready.trail, ready.settings, token(office))
     assert isinstance(about, credentials.Described)
-    assert about.servers == ("dc1.corp.example.test:636", "10.0.0.5:3269")
+    assert ("Servers", "dc1.corp.example.test:636\n10.0.0.5:3269") in about.facts
 
 
 @pytest.mark.parametrize(
@@ -238,6 +239,14 @@ def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(office: Office) -> Non
     assert "escrow" not in window.text, "Rekey's own insides are for administrators"
     office.alice.types("/rotate doctor", in_="#acme")
     office.alice.modal("Doctor").says("The audit trail is whole")
+    assert str(office.folder) not in office.everything_slack_saw(), "places on the machine are for its shell"
+
+
+def test_an_escrow_file_that_cannot_be_written_is_named_in_slack_without_its_place(office: Office) -> None:
+    shutil.rmtree(office.services.settings.escrow_dir)
+    office.alice.types("/rotate doctor", in_="#acme")
+    office.alice.modal("Doctor").says("The escrow file cannot be written")
+    assert str(office.folder) not in office.everything_slack_saw()
 
 
 def test_a_directory_that_does_not_answer_keeps_nobody_else_waiting(office: Office) -> None:

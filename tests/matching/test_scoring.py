@@ -145,7 +145,16 @@ def test_one_accounts_username_that_is_anothers_upn_is_several_for_each() -> Non
 
 
 def test_a_record_approved_for_another_account_is_not_suggested_again() -> None:
-    assert decide([JANE], [entry("jane", 7)], held={7}) == {1: (MatchState.SEVERAL, None)}
+    assert decide([JANE], [entry("jane", 7)], held={7: [2]}) == {1: (MatchState.SEVERAL, None)}
+
+
+def test_what_one_person_claims_or_holds_in_two_directories_is_nobody_elses() -> None:
+    ad, cloud = JANE._replace(person="p"), SignIn(2, "jane", None, None, CORP, "p")
+    stranger = SignIn(3, "jane", None, None, CORP)
+
+    assert decide([ad, cloud], [entry("jane", 7)]) == {1: (MatchState.SUGGESTED, 7), 2: (MatchState.SUGGESTED, 7)}
+    assert decide([cloud], [entry("jane", 7)], held={7: ["p"]}) == {2: (MatchState.SUGGESTED, 7)}
+    assert {each.state for each in decide([ad, cloud, stranger], [entry("jane", 7)]).values()} == {MatchState.SEVERAL}
 
 
 def test_without_an_exact_record_there_is_none() -> None:
@@ -180,7 +189,7 @@ def records(draw: st.DrawFn) -> list[Entry]:
 def test_nothing_is_suggested_that_anybody_else_could_claim(
     accounts: list[SignIn], entries: list[Entry], held: set[int]
 ) -> None:
-    verdicts = decide(accounts, entries, held)
+    verdicts = decide(accounts, entries, {record_id: ["somebody"] for record_id in held})
     assert set(verdicts) == {account.id for account in accounts}
     for account in accounts:
         exact = [each.id for each in entries if is_exact(account, each)]

@@ -126,6 +126,10 @@ class World:
             directory_tier=seen.tier,
             tier=seen.tier,
             guard=seen.guard,
+            immutable_id=seen.immutable_id,
+            sid=seen.sid,
+            synced=seen.synced,
+            person=seen.immutable_id,
         )
         session.add(account)
         session.flush()

@@ -6,6 +6,7 @@ Microsoft's appendix on protected accounts and groups.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
@@ -41,6 +42,7 @@ DELETED_SIGN_INS = f"(|(&(objectClass=user)(!(objectClass=computer))){_MANAGED_F
 LISTED = (
     "objectGUID", "objectSid", "objectClass", "sAMAccountName", "userPrincipalName", "mail", "displayName",
     "userAccountControl", "msDS-User-Account-Control-Computed", "pwdLastSet", "primaryGroupID", "servicePrincipalName",
+    "mS-DS-ConsistencyGuid",
 )  # fmt: skip
 """What a listing reads."""
 
@@ -101,7 +103,17 @@ def seen(entry: Entry, *, domain: str, in_privileged_group: bool, tokens: Collec
         tier=tier_of(entry, in_privileged_group=in_privileged_group),
         guard=guard_of(entry, tokens),
         is_connector=entry.sid() in tokens,
+        immutable_id=immutable_id(entry),
+        sid=entry.sid() or None,
     )
+
+
+def immutable_id(entry: Entry) -> str:
+    """What Entra Connect calls this account in the cloud (learn.microsoft.com, plan-connect-design-concepts: the
+    sourceAnchor): the base64 of mS-DS-ConsistencyGuid's bytes as they are stored, or else of objectGUID's.
+    """
+    anchors = entry.all("mS-DS-ConsistencyGuid") or entry.all("objectGUID")
+    return b64encode(anchors[0]).decode()
 
 
 def is_locked(entry: Entry) -> bool:

@@ -1,0 +1,109 @@
+"""The pretend Microsoft on a socket: both its hosts behind one TLS port of loopback, in a thread of its own.
+
+with GraphStandIn() as graph:
+    northwind = graph.tenant("northwind.example")
+    app = graph.application(northwind)
+    northwind.connects(app)
+    alice = northwind.user("alice")
+    ...  # sign in at graph.login with app.client_id and app.secret(), call graph.graph, trusting graph.ca_file
+    assert northwind.signs_in(alice, "…")
+"""
+
+import asyncio
+import tempfile
+import threading
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from bot.demo.graph.certificates import make_certificates
+from bot.demo.graph.throttling import Limits
+from bot.demo.graph.wire import build
+from bot.demo.graph.world import World
+
+HOST = "127.0.0.1"
+START_SECONDS = 30
+
+_NO_SKEW = timedelta()
+
+
+class GraphStandIn(World):
+    """A pretend Microsoft that listens while it is open; a context manager. `port` 0 takes any free port."""
+
+    def __init__(self, *, limits: Limits | None = None, skew: timedelta = _NO_SKEW, port: int = 0) -> None:
+        super().__init__(limits=limits, skew=skew)
+        self._folder = tempfile.TemporaryDirectory(prefix="rekey-graph-")
+        ca_file, server_file = make_certificates(Path(self._folder.name))
+        self.ca_file = str(ca_file)
+        """The authority to trust, a PEM file."""
+        self._loop = asyncio.new_event_loop()
+        config = uvicorn.Config(
+            build(self),
+            host=HOST,
+            port=port,
+            ssl_certfile=server_file,
+            http="h11",
+            ws="none",
+            log_level="critical",
+            lifespan="off",
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="pretend-graph", daemon=True)
+        self._listening = threading.Event()
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._listening.wait(START_SECONDS) or self._failure is not None:
+            raise RuntimeError(f"The pretend Graph could not start: {self._failure or 'it did not come up in time'}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(START_SECONDS)
+        self._folder.cleanup()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # told to whoever is waiting in __enter__
+            self._failure = error
+        finally:
+            self._listening.set()
+            self._loop.run_until_complete(self._finish())
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        announcing = asyncio.ensure_future(self._announce())
+        await self._server.serve()
+        await announcing
+
+    async def _announce(self) -> None:
+        while not self._server.started:
+            if self._server.should_exit:
+                return
+            await asyncio.sleep(0.002)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.login = self.graph = f"https://localhost:{port}"
+        self._listening.set()
+
+    async def _finish(self) -> None:
+        connections = self._server.server_state.connections
+        for connection in list(connections):
+            connection.transport.abort()  # a polite end of TLS would wait for clients that are not listening any more
+        while connections:
+            await asyncio.sleep(0)
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._loop.shutdown_default_executor()

@@ -1,0 +1,1 @@
+"""Microsoft Entra ID over Graph: the vendor's own words stay in here."""

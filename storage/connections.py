@@ -1,4 +1,4 @@
-"""Queries on connections: an organization's stored ways into outside systems, and its embedded vault."""
+"""Queries on connections: an organization's stored ways into outside systems, and its vault."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -10,6 +10,9 @@ from bot.errors import RowNotFound
 from storage.models import Connection, Lane, Organization
 
 Side = Literal["directory", "vault"]
+
+EMBEDDED = "embedded"
+"""The kind of the vault that is our own database: nothing of it is outside, so it has no lane."""
 
 
 def name_key(name: str) -> str:
@@ -38,10 +41,11 @@ def connections_of(
 
 
 def add_connections(session: Session, connections: Sequence[Connection]) -> None:
-    """Store new connections; each directory gets its lane, at rest. Their ids are set."""
+    """Store new connections; each gets its lane, at rest, but for the embedded vault, which is here. Their ids are
+    set."""
     session.add_all(connections)
     session.flush()
-    session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.side == "directory")
+    session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.kind != EMBEDDED)
     session.flush()
 
 

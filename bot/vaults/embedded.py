@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from sqlmodel import Session
 
 from bot.vaults.csv_file import CsvRecord
-from storage.connections import name_key
+from storage.connections import EMBEDDED, name_key
 from storage.models import Account, Connection, Organization, Record, Revision, RevisionState
 from storage.names import fold
 from storage.portions import portions
 from storage.records import new_record, records_named
 from storage.revisions import Draft, Safe, add_revisions, find_revisions, open_revision
 
-KIND = "embedded"
+KIND = EMBEDDED
 ORIGIN = "imported"
 
 

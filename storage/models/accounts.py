@@ -97,6 +97,8 @@ class Record(SQLModel, table=True):
     """Its vault shows it to chosen people only, so here it counts as privileged."""
     password_updated_at: datetime | None = None
     """When its vault says its password last changed, by the vault's own clock; as last seen."""
+    kept_password_at: datetime | None = None
+    """The same for the password Rekey last wrote or kept: another time there now means somebody else's password."""
     archived_at: datetime | None = None
     """When it was found archived, deleted or moved away in its vault."""
     created_at: datetime = Field(default_factory=now)
@@ -137,6 +139,8 @@ class Revision(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now)
     created_by: str = ""
     proved_at: datetime | None = None
+    recorded_at: datetime | None = None
+    """When its vault outside was proved to hold it; None while it never was, and in the embedded vault."""
     unsure: bool = False
     """Some write of it went unanswered: a directory may hold it though that was never proved, even once discarded."""
 

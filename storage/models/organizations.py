@@ -61,6 +61,8 @@ class Connection(SQLModel, table=True):
     credential_reference: str | None = None
     """Where the credential was last taken from (`env:…`, `file:…`): never the credential."""
     credential_rotated_at: datetime | None = None
+    own_record_id: int | None = None
+    """The record of the account Rekey itself signs in with here: only through it is that account's password changed."""
     domain_names: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """Qualifiers this directory's usernames may carry: NetBIOS name, DNS name, UPN suffixes; lower case."""
     cursor: str | None = None

@@ -43,6 +43,10 @@ class Rotation(SQLModel, table=True):
     """The revision being written; pending until the rotation finishes."""
     attempts: int = 0
     """How many passwords were generated so far, 3 at most."""
+    restores: int | None = None
+    """The earlier revision whose password it brings back, instead of a new one."""
+    vault_only: bool = False
+    """Only the vault gets that earlier password; no directory is touched."""
     requested_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
 

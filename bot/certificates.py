@@ -1,4 +1,4 @@
-"""Read a rejected certificate well enough to explain it: whose it is, who issued it, when it holds, what it may do.
+"""What to believe of a server, and why it was not believed: a rejected certificate, read well enough to explain it.
 
 Nothing but the greeting of TLS is ever sent to a server that could not prove who it is.
 """
@@ -28,6 +28,18 @@ class TlsProblem:
     mend: str
     is_certificate: bool
     """The server spoke TLS and could not prove who it is; otherwise it could not be spoken to."""
+
+
+def trust(ca: str | None) -> ssl.SSLContext:
+    """What to believe of a server: the given authority (PEM text), else this machine's; its name; TLS 1.2 or later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any given certificate may be the anchor
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
 
 
 def fetch_certificate(host: str, port: int, name: str, timeout: float) -> x509.Certificate | None:

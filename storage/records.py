@@ -36,6 +36,11 @@ def get_record(session: Session, organization_id: int | None, name_or_id: str | 
     return the_only([(row.id, row.username or row.name, row) for row in rows], "record", name_or_id)
 
 
+def find_record(session: Session, connection_id: int, uid: str) -> Record | None:
+    """A vault's record by our own lasting id, archived or not."""
+    return session.exec(select(Record).where(Record.connection_id == connection_id, Record.uid == uid)).first()
+
+
 def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Record]:
     """Records by id; ids that are not there are left out."""
     return {

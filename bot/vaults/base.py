@@ -66,6 +66,8 @@ class RecordChanges:
     cursor: str | None
     """What to ask with the next time; None: everything, again."""
     complete: bool
+    place: str | None = None
+    """The vault's own id for this organization, once it is known: kept, so that a rename there leads nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,3 @@ class Vault(Protocol):
         `Refused` with the cause `vault-needs-password` where this vault takes no record without one: nothing was made,
         and the first rotation makes it.
         """
-
-    def link(self, record: str) -> str | None:
-        """The record's page in the vault, for people; None where it has none. Asks nobody."""

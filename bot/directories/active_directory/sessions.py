@@ -12,11 +12,12 @@ from typing import Generic, TypeVar
 
 from pydantic import SecretStr
 
+from bot import certificates
 from bot.directories.active_directory import diagnostics
 from bot.directories.active_directory.diagnostics import SignIn
 from bot.directories.active_directory.session import Session, introduce
 from bot.directories.active_directory.settings import ActiveDirectorySettings, Server
-from bot.directories.active_directory.wire import Result, Wire, dial, trust
+from bot.directories.active_directory.wire import Result, Wire, dial
 from bot.errors import CertificateRefused, NoAnswer, OutsideError, Refused, SignInRefused, Unreachable
 
 _AWAY = 2.0
@@ -74,7 +75,7 @@ class Sessions:
     def __init__(self, settings: ActiveDirectorySettings, password: SecretStr) -> None:
         self.settings = settings
         self._password = password
-        self._context = trust(settings.ca)
+        self._context = certificates.trust(settings.ca)
         self._signing_in = threading.Lock()
         self._readers = _Shelf[Session]()
         self._provers = _Shelf[Wire]()

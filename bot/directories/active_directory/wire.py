@@ -139,18 +139,6 @@ class Wire:
             self.connection.unbind()
 
 
-def trust(ca: str | None) -> ssl.SSLContext:
-    """What to believe of a server: the given authority (PEM text), else this machine's; its name; TLS 1.2 or later."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any given certificate may be the anchor
-    if ca:
-        context.load_verify_locations(cadata=ca)
-    else:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    return context
-
-
 def dial(server: Server, context: ssl.SSLContext, timeout: int) -> Wire:
     """A verified connection, not signed in; each step may take `timeout` seconds, and so may each answer at first.
 

@@ -24,7 +24,11 @@ class RunningITGlue:
     def __init__(self, account: Account | None = None, *, port: int = 0) -> None:
         self.account = account or Account()
         self.faults = Faults()
-        self._socket = socket.create_server((HOST, port))
+        # Said to be TCP, or asyncio would leave it waiting for acknowledgements between the parts of an answer.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((HOST, port))
+        self._socket.listen()
         self.port = int(self._socket.getsockname()[1])
         self.account.web = self.url
         config = uvicorn.Config(

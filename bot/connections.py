@@ -9,9 +9,10 @@ rather than the name, so that a second look-up cannot send it elsewhere.
 import hashlib
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -20,8 +21,13 @@ from bot.directories.active_directory.settings import ActiveDirectorySettings, S
 from bot.directories.base import Directory
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
 from bot.settings import Network
+from bot.vaults.base import Vault
+from bot.vaults.itglue import ITGlue, ITGlueSettings
+from bot.vaults.itglue.settings import REGIONS
 from storage.models import Connection
 from storage.sealing import KeyRing
+
+ITGLUE = "itglue"
 
 DirectoryFactory = Callable[[Connection], Directory]
 """Makes the connector of a kind that needs no credential, such as the practice directory."""
@@ -46,7 +52,7 @@ NEVER = tuple(
 """Where no directory server ever is, whatever the settings say."""
 
 _SEALED_FOR = "sealed_for"
-_WORDS = {"kind": "kind", "servers": "servers", "ca": "CA", "bind_dn": "sign-in name"}
+_WORDS = {"kind": "kind", "servers": "servers", "ca": "CA", "bind_dn": "sign-in name", "base_url": "address"}
 
 
 def open_directory(
@@ -107,6 +113,51 @@ def _placed(servers: Sequence[Server], networks: Sequence[Network]) -> Iterator[
 _DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, Sequence[Network]], Directory]] = {
     "active-directory": _active_directory
 }
+
+
+# ---- vaults ----------------------------------------------------------------------------------------------------------
+
+
+def open_vault(connection: Connection, keys: KeyRing, extra_hosts: Collection[str] = ()) -> Vault:
+    """The live connector of a stored connection to a vault outside; connects when first used.
+
+    Raises `SealBroken` or `KeyProblem` when its key does not open, `SignInRefused` when there is none, `Refused` when
+    its address is neither the vendor's nor among the `extra_hosts`. Nothing was sent then.
+    """
+    return connect_vault(connection, credential_for(connection, keys), extra_hosts)
+
+
+def connect_vault(connection: Connection, secret: SecretStr | None, extra_hosts: Collection[str] = ()) -> Vault:
+    """The live connector with a key that need not be stored yet; raises as `open_vault` does."""
+    if connection.kind != ITGLUE:
+        raise Refused(f"{connection.name} is a vault of the kind {connection.kind!r}, which is not outside.")
+    if secret is None:
+        raise _no_credential(connection)
+    settings = ITGlueSettings.parse(settings_of(connection))
+    _refuse_strange_vault(settings.base_url, extra_hosts)
+    return ITGlue(settings, secret)
+
+
+def checked_vault(kind: str, given: Mapping[str, Any], extra_hosts: Collection[str] = ()) -> dict[str, Any]:
+    """The settings as a connection to a vault outside stores them. `BadInput` names what does not fit, `Refused` an
+    address that is neither the vendor's nor among the `extra_hosts`.
+    """
+    if kind != ITGLUE:
+        raise BadInput(f"Rekey knows no vaults of the kind {kind!r}. Nothing was stored.")
+    settings = ITGlueSettings.parse(given)
+    _refuse_strange_vault(settings.base_url, extra_hosts)
+    return settings.model_dump(mode="json", exclude_none=True)
+
+
+def _refuse_strange_vault(base_url: str, extra_hosts: Collection[str]) -> None:
+    parts = urlsplit(base_url)
+    place = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    if base_url not in REGIONS.values() and place not in extra_hosts:
+        raise Refused(
+            f"{place} is no address of IT Glue's that Rekey knows. Nothing was sent.",
+            cause="strange-host",
+            mend=f"Name a region (us, eu, au). If this address is meant, name it in REKEY_EXTRA_HOSTS: {place}.",
+        )
 
 
 def checked_settings(
@@ -176,8 +227,10 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 
 def _identity(connection: Connection) -> dict[str, str]:
     """What the credential may be used for, as texts people can compare; a CA by its fingerprint."""
-    identity = {"kind": connection.kind}
-    for name, value in settings_of(connection).items():
+    identity, settings = {"kind": connection.kind}, settings_of(connection)
+    if connection.kind == ITGLUE:  # one key opens the whole account: whose records, and how many requests, is not of it
+        settings = {"base_url": settings.get("base_url", "")}
+    for name, value in settings.items():
         if name == "ca":
             identity[name] = "SHA-256 " + hashlib.sha256(str(value).encode()).hexdigest()
         elif name == "servers":

@@ -7,6 +7,7 @@ variable. What a setting leaves open is decided here and nowhere else, so that n
 """
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -32,6 +33,7 @@ Network = IPv4Network | IPv6Network
 
 PREFIX = "REKEY_"
 _HTTP_PORT = 8080
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 SECRET_PREFIX = "REKEY_SECRET_"  # noqa: S105 - the start of a variable's name
 PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128"))
@@ -81,6 +83,8 @@ class Settings(BaseSettings):
     """Operators who are administrators everywhere, whatever the world file says; commas between."""
     directory_networks: Annotated[tuple[Network, ...], NoDecode] = PRIVATE_NETWORKS
     """Where directory servers may be; commas between. Link-local and metadata addresses never, even when named."""
+    extra_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts a vendor's connection may use beyond those every Rekey knows, as `host:port` in lower case."""
 
     second_administrator: bool = True
     """Whether rotating and reading privileged and break-glass accounts from Slack takes a second administrator; off is
@@ -163,7 +167,7 @@ class Settings(BaseSettings):
             raise ValueError("the pages live at the root of a host name: leave out what follows it")
         return f"{parts.scheme}://{parts.netloc}"
 
-    @field_validator("administrators", "directory_networks", mode="before")
+    @field_validator("administrators", "directory_networks", "extra_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -175,6 +179,15 @@ class Settings(BaseSettings):
             return validate(value)
         except ValidationError:
             raise ValueError("write networks as 10.1.0.0/16, with commas between") from None
+
+    @field_validator("extra_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            host, colon, port = each.rpartition(":")
+            if not colon or not _HOST.fullmatch(host) or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise ValueError("write hosts as graph.example.com:443, with commas between")
+        return tuple(each.lower() for each in value)
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

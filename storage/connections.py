@@ -40,6 +40,14 @@ def connections_of(
     return list(session.exec(query.order_by(col(Organization.name_key), col(Connection.name_key))))
 
 
+def outside_connections(
+    session: Session, organization_ids: Sequence[int] | None = None
+) -> list[tuple[Organization, Connection]]:
+    """Every connection that leads outside and so has a lane: directories, and vaults that are not our own database."""
+    found = connections_of(session, None, organization_ids)
+    return [(organization, each) for organization, each in found if each.kind != EMBEDDED]
+
+
 def add_connections(session: Session, connections: Sequence[Connection]) -> None:
     """Store new connections; each gets its lane, at rest, but for the embedded vault, which is here. Their ids are
     set."""
@@ -47,6 +55,13 @@ def add_connections(session: Session, connections: Sequence[Connection]) -> None
     session.flush()
     session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.kind != EMBEDDED)
     session.flush()
+
+
+def give_lane(session: Session, connection: Connection) -> None:
+    """A lane for a stored connection that has none yet: its vault was our own database until now."""
+    if session.get(Lane, connection.id) is None:
+        session.add(Lane(connection_id=connection.id))
+        session.flush()
 
 
 def connection_names(session: Session, connection_ids: Collection[int]) -> dict[int, str]:

@@ -201,15 +201,22 @@ def under_way(session: Session, connection_id: int) -> int:
 
 
 def request_sync(session: Session, connection: Connection) -> Task:
-    """A sync of this directory in its lane: the one already waiting, or a new one."""
+    """A sync of this connection in its lane: the one already waiting, or a new one."""
+    return _request(session, connection, TaskKind.SYNC)
+
+
+def request_create(session: Session, connection: Connection) -> Task:
+    """Have the records made that this vault does not have yet: the task already waiting, or a new one."""
+    return _request(session, connection, TaskKind.CREATE)
+
+
+def _request(session: Session, connection: Connection, kind: TaskKind) -> Task:
     waiting = session.exec(
-        select(Task).where(
-            Task.connection_id == connection.id, Task.kind == TaskKind.SYNC, col(Task.ended_at).is_(None)
-        )
+        select(Task).where(Task.connection_id == connection.id, Task.kind == kind, col(Task.ended_at).is_(None))
     ).first()
     if waiting is not None:
         return waiting
-    task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=TaskKind.SYNC)
+    task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=kind)
     session.add(task)
     session.flush()
     return task

@@ -165,7 +165,7 @@ def _closest(
         for hit in hits[row.match.id]:
             entry = known[hit.record_id]
             taken = "Approved for another account already." if held.get(entry.id, set()) - {row.account.id} else ""
-            note = taken or elsewhere(entry.url, entry.category, own)
+            note = taken or elsewhere(entry.url, entry.category, own, entry.embedded_in)
             found[row.match.id].append(Candidate(entry.id, entry.name, entry.username, hit.score, note))
     return found
 
@@ -206,7 +206,9 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
             for row in accounts
         ],
         entries=[
-            Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
+            Entry(
+                entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own, entry.embedded_in)
+            )
             for entry in records
         ],
         standings=stood,

@@ -51,7 +51,10 @@ class SeenRecord:
     restricted: bool = False
     """The vault shows it to chosen people only: here it counts as privileged."""
     password_updated_at: datetime | None = None
-    """When its password was last changed, by the vault's own clock, never to be compared with ours."""
+    """When its password was last changed, by the vault's own clock, never to be compared with ours. Two changes within
+    one tick of it (IT Glue: a second) look the same."""
+    mark: str = ""
+    """The `NewRecord.mark` it was made with, where Rekey made it."""
 
 
 @dataclass(slots=True)

@@ -116,6 +116,8 @@ class TaskKind(StrEnum):
 
     ROTATE = "rotate"
     SYNC = "sync"
+    CREATE = "create"
+    """Make the records that are still to be made in its vault outside."""
     RECORD = "record"
     """Write a rotation's password to its vault outside."""
 

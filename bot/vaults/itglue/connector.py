@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from bot.errors import NoAnswer, NotFound, OutsideError, Refused, RightMissing, SignInRefused
 from bot.findings import Finding, Level
 from bot.vaults.base import Held, NewRecord, Permit, RecordChanges, SeenRecord
-from bot.vaults.itglue.reading import PAGE, Entry, entry, read
+from bot.vaults.itglue.reading import PAGE, Entry, entry, marked, read
 from bot.vaults.itglue.settings import ITGlueSettings
 from bot.vaults.itglue.share import Share
 from bot.vaults.itglue.wire import Wire, is_about, no_password_access, no_write
@@ -171,7 +171,11 @@ class ITGlue:
         made = self._made_before(wanted)
         if made is not None:
             return made.seen if secret is None else self.write(made.seen.external_id, secret)
-        attributes: dict[str, object] = {"name": wanted.name, "username": wanted.username, "notes": _note(wanted)}
+        attributes: dict[str, object] = {
+            "name": wanted.name,
+            "username": wanted.username,
+            "notes": f"Made by Rekey, which keeps its password. {marked(wanted.mark)}",
+        }
         if wanted.url:
             attributes["url"] = wanted.url
         if secret is not None:
@@ -197,10 +201,8 @@ class ITGlue:
         """The record an earlier call made, whose reply may have been lost."""
         name = wanted.name.replace(",", "\\,")  # a comma separates values
         document = self._wire.get("passwords", {**self._all(), "filter[name]": name, "page[size]": PAGE})
-        for resource in document["data"]:
-            if _mark(wanted) in str((resource.get("attributes") or {}).get("notes") or ""):
-                return entry(resource, self._settings.base_url)
-        return None
+        named = [entry(resource, self._settings.base_url) for resource in document["data"]]
+        return next((each for each in named if each.seen.mark == wanted.mark), None)
 
     def _proved(self, path: str, secret: SecretStr) -> SeenRecord:
         document = self._wire.prove(path, {"show_password": "true"})
@@ -302,11 +304,3 @@ def _id(record: str) -> str:
     if not record.isdecimal():
         raise NotFound(f"{record!r} is no id of a record in IT Glue. {_NOTHING}", cause="vault-record-gone")
     return record
-
-
-def _mark(wanted: NewRecord) -> str:
-    return f"[rekey:{wanted.mark}]"
-
-
-def _note(wanted: NewRecord) -> str:
-    return f"Made by Rekey, which keeps its password. {_mark(wanted)}"

@@ -10,6 +10,7 @@ seconds, so the last known one is read again.
 """
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from bot.vaults.itglue.wire import Document
 PAGE = 1000
 _ALL_AGAIN = timedelta(days=7)
 _TRIES = 2
+_MARK = re.compile(r"\[rekey:([0-9A-Za-z-]+)\]")
+"""What a record Rekey made carries in its notes; the notes themselves, which often hold secrets, are not kept."""
 
 VAULTED = (
     "It is vaulted in IT Glue: its password is encrypted with a passphrase only people have, so Rekey can neither read "
@@ -78,6 +81,7 @@ def entry(resource: object, base_url: str) -> Entry:
         guard=VAULTED if has.get("vault-id") is not None else None,
         restricted=has.get("restricted") is True,
         password_updated_at=_moment(has.get("password-updated-at")),
+        mark=_mark(str(has.get("notes") or "")),
     )
     private = any(has.get(name) is True for name in ("archived", "personal", "my-glue"))
     return Entry(
@@ -168,6 +172,16 @@ class _Reading:
             for resource in data:
                 yield entry(resource, self._base_url), total
             number = following if isinstance(following, int) and following > number else None
+
+
+def _mark(notes: str) -> str:
+    found = _MARK.search(notes)
+    return found[1] if found else ""
+
+
+def marked(mark: str) -> str:
+    """How a mark stands in the notes."""
+    return f"[rekey:{mark}]"
 
 
 def link(address: str | None, base_url: str) -> str | None:

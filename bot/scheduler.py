@@ -52,6 +52,8 @@ class Scheduler:
         self._stopping = Event()
         self._busy: set[int] = set()
         self._lock = Lock()
+        self._closing = Lock()
+        """Held while a job asks the scheduler for something: closing waits for jobs with the scheduler's locks held."""
         self._moved = Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -91,7 +93,8 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
+        with self._closing:
+            self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def look_now(self) -> None:
@@ -124,11 +127,15 @@ class Scheduler:
         with self._lanes.database.reading() as session:
             due = due_lanes(session, now())
         for connection_id in due:
-            with self._lock:
-                if connection_id in self._busy:
-                    continue
-                self._busy.add(connection_id)
-            self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}")
+            with self._closing:
+                if self._stopping.is_set():
+                    return
+                with self._lock:
+                    if connection_id in self._busy:
+                        continue
+                    self._busy.add(connection_id)
+                job = f"lane {connection_id}"
+                self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=job)
 
     def _do_chores(self, chores: Callable[[Session], None]) -> None:
         try:
@@ -147,5 +154,6 @@ class Scheduler:
             with self._lock:
                 self._busy.discard(connection_id)
             self._moved.set()
-            if worked and self._scheduler.running:
-                self.look_now()  # what was done here may have made another lane's step due
+            with self._closing:
+                if worked and not self._stopping.is_set():
+                    self.look_now()  # what was done here may have made another lane's step due

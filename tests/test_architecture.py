@@ -32,6 +32,7 @@ UNWRAPS = {
     "bot/http_session.py": "a header line, on its way out",
     "bot/keys.py": "the recovery key, on its way into its file",
     "bot/links.py": "a link's token, hashed",
+    "bot/passwords.py": "an earlier password, held against the policies of today",
     "bot/settings.py": "how a token starts, to tell one that was put in the other's place",
     "bot/socket_mode.py": "the app-level token, handed to Slack's client",
     "bot/step_up.py": "codes compared, hashed, or shown to whom they are for",

@@ -63,7 +63,7 @@ def keep(session: Session, worker: Worker, going: Sequence[tuple[RecordStep, The
         describe(record, there.held.record)
         record.kept_password_at = there.held.record.password_updated_at
         secret = there.held.secret
-        if secret is None or not secret.get_secret_value() or _is_known(session, worker, step, secret, state):
+        if secret is None or not len(secret) or _is_known(session, worker, step, secret, state):
             continue
         drafts.append(Draft(step.organization, record, secret, state, ORIGIN, "rekey", step.rotation.id))
         if edited:

@@ -13,6 +13,7 @@ from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rotation import outcomes
 from bot.rules import policy_of, rule_for
+from bot.tiers import tier_with
 from storage.connections import connection_names
 from storage.lanes import retry_now
 from storage.models import (
@@ -32,6 +33,11 @@ from storage.recordings import outside_vaults
 from storage.revisions import find_revisions
 from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
 from storage.tasks import add_tasks
+
+
+def tiers_of(record: Record, accounts: Sequence[MatchedAccount]) -> set[Tier]:
+    """Every tier that writing this record concerns. One that belongs to nobody may be anybody's: privileged."""
+    return {tier_with(each.account.tier, record.restricted) for each in accounts} or {Tier.PRIVILEGED}
 
 
 class Intent(StrEnum):
@@ -142,7 +148,8 @@ def _refusal(
         )
     for matched in accounts:
         account = matched.account
-        refusal = _account_refusal(operator, organization, account, by_name=by_name)
+        tier = tier_with(account.tier, record.restricted)
+        refusal = _account_refusal(operator, organization, account, tier, by_name=by_name)
         if refusal is not None:
             intent, status, reason, cause = refusal
             return intent, status, f"{account.domain}\\{account.username}: {reason}", cause
@@ -150,9 +157,8 @@ def _refusal(
 
 
 def _account_refusal(
-    operator: Operator, organization: Organization, account: Account, *, by_name: bool
+    operator: Operator, organization: Organization, account: Account, tier: Tier, *, by_name: bool
 ) -> _Refusal | None:
-    tier = Tier(account.tier)
     if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
         decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
         return Intent.LEAVE_OUT, None, decision.reason, ""
@@ -227,10 +233,9 @@ def request(
             for matched in each.accounts
         ],
     )
-    lanes = outside.copy()
-    lanes |= {
-        m.connection.id for each in previews for m in each.accounts if each.intent in (Intent.ROTATE, Intent.JOIN)
-    }
+    going = [each for each in previews if each.intent in (Intent.ROTATE, Intent.JOIN)]
+    lanes = {matched.connection.id for each in going if not each.vault_only for matched in each.accounts}
+    lanes |= outside & {each.record.connection_id for each in going}
     retry_now(session, sorted(lanes))
     asked = [each for each in previews if each.record.id in by_record]
     trail.append_all(session, [_line(operator, each, by_record) for each in asked])
@@ -281,6 +286,10 @@ def _likelihood_to_refuse(account: Account) -> int:
 
 def _line(operator: Operator, each: Preview, by_record: dict[int, int]) -> Line:
     event = {Intent.ROTATE: "rotation.requested", Intent.JOIN: "rotation.joined"}.get(each.intent, "rotation.refused")
+    details: dict[str, object] = {"reason": each.reason} if each.intent is Intent.REFUSE else {}
+    if each.restores is not None:
+        event = "restore.refused" if each.intent is Intent.REFUSE else "restore.requested"
+        details |= {"revision": each.restores, "vault_only": each.vault_only}
     return Line(
         event=event,
         operator=operator.key,
@@ -288,5 +297,5 @@ def _line(operator: Operator, each: Preview, by_record: dict[int, int]) -> Line:
         organization=each.organization,
         subject=f"rotation {by_record[each.record.id]} of record {each.record.id}",
         result=each.status or "ok",
-        details={"reason": each.reason} if each.intent is Intent.REFUSE else {},
+        details=details,
     )

@@ -22,6 +22,7 @@ class EntryRow(NamedTuple):
     url: str | None
     category: str | None
     embedded_in: str | None = None
+    guard: str | None = None
 
 
 def get_record(session: Session, organization_id: int | None, name_or_id: str | int) -> Record:

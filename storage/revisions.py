@@ -27,6 +27,10 @@ from storage.portions import portions
 from storage.sealing import KeyRing
 
 
+FROM_VAULT = "vault"
+"""The origin of a revision that was found in a vault outside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Safe:
     """Where passwords are kept: sealed by the key ring in the database, and once more in the escrow file."""

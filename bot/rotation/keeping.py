@@ -12,10 +12,7 @@ from bot.rotation.worker import Worker, each
 from bot.vaults.base import Held, Permit, SeenRecord, Vault
 from storage.models import Record, RevisionState
 from storage.recordings import RecordStep, record_steps
-from storage.revisions import Draft, add_revisions, open_revision, reinstate, revisions_of
-
-ORIGIN = "vault"
-"""Where a revision came from that was found in a vault outside."""
+from storage.revisions import FROM_VAULT, Draft, add_revisions, open_revision, reinstate, revisions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def keep(session: Session, worker: Worker, going: Sequence[tuple[RecordStep, The
         secret = there.held.secret
         if secret is None or not len(secret) or _is_known(session, worker, step, secret, state):
             continue
-        drafts.append(Draft(step.organization, record, secret, state, ORIGIN, "rekey", step.rotation.id))
+        drafts.append(Draft(step.organization, record, secret, state, FROM_VAULT, "rekey", step.rotation.id))
         if edited:
             step.task.result = {**(step.task.result or {}), "edited": True}
         lines.append(

@@ -66,7 +66,10 @@ def _try(ready: Services, directories: Sequence[NewDirectory]) -> None:
     say(f"Trying {len(directories)} connection{'s' if len(directories) > 1 else ''} …")
 
     def one(new: NewDirectory) -> list[Finding]:
-        return try_connection(new.connection, new.secret, ready.settings.directory_networks, ready.extra_kinds)
+        settings = ready.settings
+        return try_connection(
+            new.connection, new.secret, settings.directory_networks, ready.extra_kinds, settings.extra_hosts
+        )
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(one, directories))

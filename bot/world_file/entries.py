@@ -72,7 +72,8 @@ def _one_of(choices: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _reference(text: str) -> str:
+def reference(text: str) -> str:
+    """The text, when it points at a secret; what is one is refused, and not repeated."""
     # The value may be a password that somebody wrote into the file: never repeat it.
     if not re.fullmatch(r"(env|file):\S.*", text):
         raise _wrong(
@@ -132,18 +133,11 @@ class ActiveDirectoryEntry(DirectoryEntry):
     ca_file: str | None = None
     ca: str | None = None
     bind_dn: Annotated[str, _matching(r"\S(.{0,510}\S)?", "this is no sign-in name: write a DN or name@domain")]
-    bind_password: Annotated[str, AfterValidator(_reference)] | None = None
-
-
-class VaultEntry(Entry):
-    """Who keeps the organization's passwords for people."""
-
-    name: Name
-    kind: Annotated[str, _one_of(["embedded"])]
+    bind_password: Annotated[str, AfterValidator(reference)] | None = None
 
 
 class OrganizationEntry(Entry):
-    """One organization. `directories` are read one by one, each by the entry of its kind."""
+    """One organization. `directories` and the `vault` are read one by one, each by the entry of its kind."""
 
     name: Name
     channel: ChannelId | None = None
@@ -153,7 +147,7 @@ class OrganizationEntry(Entry):
     bulk: list[Annotated[str, _one_of(BULK_TIERS)]] | None = None
     tiers: dict[Annotated[str, _one_of(MARKABLE)], list[Username]] | None = None
     directories: list[dict[str, Any]] = []
-    vault: VaultEntry
+    vault: dict[str, Any]
 
 
 class WorldEntry(Entry):

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from bot.connections import settings_of
 from bot.rules import FIELDS
+from bot.world_file import vaults
 from storage.connections import connections_of
 from storage.grants import operators_with
 from storage.models import Connection, Organization, Role
@@ -66,7 +67,7 @@ def _organization(session: Session, organization: Organization, connections: lis
     }
     for connection in connections:
         if connection.side == "vault":
-            entry["vault"] = {"name": connection.name, "kind": connection.kind}
+            entry["vault"] = vaults.exported(connection)
     return {name: value for name, value in entry.items() if value is not None}
 
 

@@ -64,6 +64,10 @@ def described(row: Shown) -> str:
     facts += ["gone from its directory"] if row.gone else []
     account = f"{MARKS[row.state]} {parts.account(row.domain, row.username)}{name}"
     lines = ["  ·  ".join([account, *facts]), _standing(row)]
+    if row.vaulted:
+        lines.append(f"🔒 _Not Permitted:_ {escape(row.vaulted, 200)}")
+    if row.restricted:
+        lines.append("🔐 Restricted in its vault, so it counts as *privileged*: an administrator decides.")
     if row.guard:
         lines.append(f"_Not rotated for now:_ {escape(row.guard, 150)}")
     return "\n".join(lines)
@@ -111,8 +115,8 @@ def create_confirm(accounts: str) -> ConfirmObject:
     """Asked before records are created."""
     return parts.confirm(
         "Create a record?",
-        f"For {accounts}, in Rekey's own vault, and matched. It has no password until the first rotation sets one: "
-        "nobody knows the present one.",
+        f"For {accounts}, in the organization's vault, and matched. It has no password until the first rotation sets "
+        "one: nobody knows the present one.",
         "Create",
     )
 
@@ -125,7 +129,8 @@ def _row(row: Shown) -> list[Block]:
     if row.state is MatchState.SUGGESTED:
         approve = named(row, "Approve", parts.button("Approve", APPROVE, value, style="primary"))
         choose = named(row, "Choose another record for", parts.button("Choose another record…", CHOOSE, value))
-        return [parts.section(described(row)), parts.actions(approve, ignore, choose)]
+        decisions = [ignore, choose] if row.vaulted else [approve, ignore, choose]
+        return [parts.section(described(row)), parts.actions(*decisions)]
     choose = named(row, "Choose a record for", parts.button("Choose a record…", CHOOSE, value))
     shown = parts.account(row.domain, parts.shorten(row.username, 60))
     create = parts.button("Create a record", CREATE_RECORD, value, confirm=create_confirm(shown))
@@ -138,9 +143,9 @@ def _row(row: Shown) -> list[Block]:
 def _standing(row: Shown) -> str:
     by = f" by {parts.person(row.decided_by)} {parts.moment(row.decided_at)}" if row.decided_at else ""
     if row.state is MatchState.SUGGESTED:
-        return f"Exact: *{escape(row.record, 120)}*"
+        return f"Exact: *{parts.linked(row.record, row.link, 120)}*"
     if row.state is MatchState.APPROVED:
-        return f"→ *{escape(row.record, 120)}*  ·  approved{by}"
+        return f"→ *{parts.linked(row.record, row.link, 120)}*  ·  approved{by}"
     if row.state is MatchState.IGNORED:
         return f"Ignored{by or ' by an ignore rule'}"
     if row.state is MatchState.NONE:

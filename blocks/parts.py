@@ -150,6 +150,13 @@ def link(text: str, url: str, name: str) -> Element:
     return ButtonElement(text=label, action_id=f"link.{name}", url=url).to_dict()
 
 
+def linked(text: str, url: str, most: int = 300) -> str:
+    """The text in mrkdwn as a link to this page; without one, where there is no address or it is none Slack takes."""
+    shown = escape(text, most)
+    web = url.startswith(("https://", "http://")) and len(url) <= 500 and not re.search(r"[<>|\s]", url)
+    return f"<{url}|{shown}>" if web else shown
+
+
 def option(text: str, value: str, description: str | None = None) -> Element:
     """One choice of a menu; texts from outside are cleaned here."""
     about = PlainTextObject(text=clean(description, 75), emoji=False) if description else None

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from blocks import ids, parts
 from blocks.parts import Block, escape
-from bot.reveal import MANY, Asked
+from bot.reveal import MANY, Asked, Elsewhere
 from storage.models import Approval, Record
 
 _CHOICES = 20
@@ -61,6 +61,16 @@ def waits(record: Record, approval: Approval) -> tuple[str, list[Block]]:
         f"from Rekey as soon as one agrees. It is over {parts.moment(approval.expires_at)}."
     )
     return text, [parts.section(text)]
+
+
+def elsewhere(asked: Asked, there: Elsewhere) -> tuple[str, list[Block]]:
+    """It is read in its vault, by the record's own page there."""
+    text = (
+        f"*{escape(there.vault, 100)}* holds the password of *{escape(asked.record.name, 150)}*: read it there, with "
+        "your own access. Rekey shows one only until its vault has it, and for a few days after."
+    )
+    open_there = [parts.actions(parts.link("Open it there", there.page, "vault"))] if there.page else []
+    return text, [parts.section(text), *open_there]
 
 
 def choices(typed: str, records: Sequence[Record], more: bool) -> tuple[str, list[Block]]:

@@ -31,6 +31,15 @@ def card(now_: Progress) -> Drawn:
         if now_.left:
             open_ones = now_.begun + now_.planned
             blocks.append(parts.context(f"Left: {named(now_.left, open_ones)}"))
+        if now_.recording and not now_.over:
+            many = count(now_.recording, "record holds its", "records hold their")
+            shown = "it" if now_.recording == 1 else "them"
+            blocks.append(
+                parts.section(
+                    f"🗄️ {many} new password in every directory already; the vault is to follow. Until then "
+                    f"`/rotate show NAME` shows {shown}."
+                )
+            )
         blocks += [parts.section(f"⏳ {parts.sentence(wait, _REASON_MOST)}") for wait in now_.waits[:3]]
         blocks += _causes(now_)
     blocks += _buttons(now_)

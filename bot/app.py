@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 import handlers
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, open_directory
+from bot.connections import DirectoryFactory, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
@@ -68,6 +68,7 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
             extra_hosts=settings.extra_hosts,
             database=database,
         ),
+        open_vault=partial(open_vault, keys=keys, extra_hosts=settings.extra_hosts),
         extra_kinds=kinds,
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -24,6 +25,9 @@ from bot.directories.entra.settings import HOSTS, EntraCredential, EntraSettings
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
 from bot.networks import addresses_of
 from bot.settings import Network
+from bot.vaults.base import Vault
+from bot.vaults.itglue import ITGlue, ITGlueSettings
+from bot.vaults.itglue.settings import REGIONS
 from storage.connections import get_connection
 from storage.database import Database
 from storage.models import Connection
@@ -31,6 +35,8 @@ from storage.sealing import KeyRing
 
 ACTIVE_DIRECTORY, ENTRA = "active-directory", "entra"
 """The kinds of directories there are."""
+ITGLUE = "itglue"
+"""The kind of vaults outside there is."""
 
 Keep = Callable[[SecretStr, SecretStr], None]
 """Keeps what a vendor gave in place of a part of the credential: the old value, and the new one."""
@@ -46,6 +52,7 @@ _WORDS = {
     "client_id": "app",
     "login": "sign-in host",
     "graph": "Graph host",
+    "base_url": "address",
 }
 
 
@@ -157,6 +164,51 @@ _DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, _Reach], Directory]]
     ACTIVE_DIRECTORY: _active_directory,
     ENTRA: _entra,
 }
+
+
+# ---- vaults ----------------------------------------------------------------------------------------------------------
+
+
+def open_vault(connection: Connection, keys: KeyRing, extra_hosts: Collection[str] = ()) -> Vault:
+    """The live connector of a stored connection to a vault outside; connects when first used.
+
+    Raises `SealBroken` or `KeyProblem` when its key does not open, `SignInRefused` when there is none, `Refused` when
+    its address is neither the vendor's nor among the `extra_hosts`. Nothing was sent then.
+    """
+    return connect_vault(connection, credential_for(connection, keys), extra_hosts)
+
+
+def connect_vault(connection: Connection, secret: SecretStr | None, extra_hosts: Collection[str] = ()) -> Vault:
+    """The live connector with a key that need not be stored yet; raises as `open_vault` does."""
+    if connection.kind != ITGLUE:
+        raise Refused(f"{connection.name} is a vault of the kind {connection.kind!r}, which is not outside.")
+    if secret is None:
+        raise _no_credential(connection)
+    settings = ITGlueSettings.parse(settings_of(connection))
+    _refuse_strange_vault(settings.base_url, extra_hosts)
+    return ITGlue(settings, secret)
+
+
+def checked_vault(kind: str, given: Mapping[str, Any], extra_hosts: Collection[str] = ()) -> dict[str, Any]:
+    """The settings as a connection to a vault outside stores them. `BadInput` names what does not fit, `Refused` an
+    address that is neither the vendor's nor among the `extra_hosts`.
+    """
+    if kind != ITGLUE:
+        raise BadInput(f"Rekey knows no vaults of the kind {kind!r}. Nothing was stored.")
+    settings = ITGlueSettings.parse(given)
+    _refuse_strange_vault(settings.base_url, extra_hosts)
+    return settings.model_dump(mode="json", exclude_none=True)
+
+
+def _refuse_strange_vault(base_url: str, extra_hosts: Collection[str]) -> None:
+    parts = urlsplit(base_url)
+    place = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    if base_url not in REGIONS.values() and place not in extra_hosts:
+        raise Refused(
+            f"{place} is no address of IT Glue's that Rekey knows. Nothing was sent.",
+            cause="strange-host",
+            mend=f"Name a region (us, eu, au). If this address is meant, name it in REKEY_EXTRA_HOSTS: {place}.",
+        )
 
 
 def checked_settings(
@@ -313,6 +365,8 @@ def _identity(connection: Connection) -> dict[str, str]:
         place = EntraSettings.parse(settings).place
         settings = {name: settings[name] for name in ("tenant_id", "client_id", "certificate") if settings.get(name)}
         settings |= {"login": place.login, "graph": place.graph, **({"ca": place.ca} if place.ca else {})}
+    if connection.kind == ITGLUE:  # one key opens the whole account: whose records, and how many requests, is not of it
+        settings = {"base_url": settings.get("base_url", "")}
     for name, value in settings.items():
         if name in ("ca", "certificate"):
             identity[name] = "SHA-256 " + hashlib.sha256(str(value).encode()).hexdigest()

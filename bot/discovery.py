@@ -31,7 +31,7 @@ from storage.accounts import (
     mark_removed,
     present_object_ids,
 )
-from storage.connections import connections_of, get_connection
+from storage.connections import connections_of, get_connection, outside_connections
 from storage.database import Database
 from storage.lanes import retry_now
 from storage.matches import approved_matches, count_suggested, forget_undecided
@@ -124,9 +124,9 @@ def sync(
 
 
 def ask_sync(session: Session, trail: Trail, operator: Operator, organization_id: int) -> list[str]:
-    """Have every directory of the organization read anew, in its lane; returns their names.
+    """Have every directory of the organization, and its vault outside, read anew, in its lane; returns their names.
 
-    `NotPermitted` unless the operator may, and while the organization is stopped; `BadInput` when it has no directory.
+    `NotPermitted` unless the operator may, and while the organization is stopped; `BadInput` when it has none.
     """
     organization = session.get_one(Organization, organization_id)
     decision = may_sync(operator, organization.id)
@@ -136,7 +136,7 @@ def ask_sync(session: Session, trail: Trail, operator: Operator, organization_id
         raise NotPermitted(
             f"{organization.name} is stopped, so its directories are not read. `/rotate start` lifts it."
         )
-    known = [connection for _, connection in connections_of(session, "directory", [organization.id])]
+    known = [connection for _, connection in outside_connections(session, [organization.id])]
     if not known:
         raise BadInput(f"{organization.name} has no directory to read yet. An administrator adds one: `/rotate setup`.")
     directories = [connection for connection in known if is_read(connection)]

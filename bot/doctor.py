@@ -1,4 +1,4 @@
-"""`rekey doctor`: what is well, what is wrong and how to mend it, of Rekey itself and of every directory.
+"""`rekey doctor`: what is well, what is wrong and how to mend it, of Rekey itself, every directory and vault.
 
 After a restore it does one thing more: it compares what each directory says of its accounts with what this database
 knows, names those whose password was changed since, and lets the frozen lanes go on.
@@ -12,7 +12,7 @@ from bot.errors import OutsideError, RekeyError
 from bot.permissions import Operator
 from bot.services import Services
 from storage.backup import ChangedLater, changed_later, thaw
-from storage.connections import connections_of
+from storage.connections import outside_connections
 from storage.lanes import get_lane
 from storage.models import Connection, Lane, Organization, now
 
@@ -41,18 +41,19 @@ class Examined:
 
 
 def examine(services: Services, operator: Operator, organization_id: int | None = None) -> list[Examined]:
-    """Look at Rekey itself and at every directory (of one organization where given), several at once.
+    """Look at Rekey itself and at every directory and vault outside (of one organization where given), several at
+    once.
 
     Changes nothing outside. Nothing wrong is raised: it is a finding.
     """
     with services.database.reading() as session:
-        found = connections_of(session, "directory", None if organization_id is None else [organization_id])
+        found = outside_connections(session, None if organization_id is None else [organization_id])
         lanes = {connection.id: get_lane(session, connection.id) for _, connection in found}
 
     def one(place: tuple[Organization, Connection]) -> Examined:
         organization, connection = place
-        findings = _directory(services, operator, organization, connection, lanes[connection.id])
-        return Examined(f"directory {connection.name}", tuple(findings), organization.name)
+        findings = _connection(services, operator, organization, connection, lanes[connection.id])
+        return Examined(f"{connection.side} {connection.name}", tuple(findings), organization.name)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         directories = list(pool.map(one, found))
@@ -121,16 +122,16 @@ def _ourselves(services: Services) -> Examined:
     return Examined("rekey", tuple(found))
 
 
-def _directory(
+def _connection(
     services: Services, operator: Operator, organization: Organization, connection: Connection, lane: Lane
 ) -> list[Finding]:
     found: list[Finding] = []
     try:
-        with services.open_directory(connection) as directory:
-            found += directory.check()
-            if lane.frozen_reason is not None and all(each.level is not Level.PROBLEM for each in found):
-                found += _compare(services, operator, organization, connection, directory)
-                lane.frozen_reason = None
+        if connection.side == "vault":
+            with services.open_vault(connection) as vault:
+                found += vault.check()
+        else:
+            found += _directory(services, operator, organization, connection, lane)
     except OutsideError as error:
         found.append(Finding.problem(error))
     except RekeyError as error:
@@ -147,6 +148,17 @@ def _directory(
         found.append(Finding(Level.WARNING, what, cause="waiting"))
     if connection.synced_at is None:
         found.append(Finding(Level.WARNING, "It was never read.", "Run `rekey sync`.", "never-read"))
+    return found
+
+
+def _directory(
+    services: Services, operator: Operator, organization: Organization, connection: Connection, lane: Lane
+) -> list[Finding]:
+    with services.open_directory(connection) as directory:
+        found = directory.check()
+        if lane.frozen_reason is not None and all(each.level is not Level.PROBLEM for each in found):
+            found += _compare(services, operator, organization, connection, directory)
+            lane.frozen_reason = None
     return found
 
 

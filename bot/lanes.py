@@ -7,8 +7,9 @@ that one is prepared and proved while the other is written.
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from time import monotonic
 
@@ -16,7 +17,8 @@ import structlog
 
 from bot.audit import Trail
 from bot.directories.base import Directory
-from bot.discovery import SyncResult, sync
+from bot.discovery import sync
+from bot.errands import run
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
 from bot.processes import is_dead, own_name
 from bot.rotation.calls import batch_size
@@ -24,9 +26,11 @@ from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import check, write
 from bot.rotation.watching import watch
 from bot.rotation.worker import SYSTEMIC, Worker
+from bot.vault_lane import vault_round
+from bot.vaults.base import Vault
 from storage.connections import get_connection
 from storage.database import Database
-from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_failure, note_success, release, renew
+from storage.lanes import LOOKING, acquire, get_lane, give_up, hold, note_failure, release, renew
 from storage.models import Connection, Organization, Task, TaskKind, TaskState, now
 from storage.notices import MATCH_REVIEW, touch
 from storage.revisions import Safe
@@ -43,6 +47,10 @@ _STREAMS = 2
 _log = structlog.get_logger(__name__)
 
 
+def _no_vault(connection: Connection) -> Vault:
+    raise Refused(f"{connection.name} is a vault of the kind {connection.kind!r}, which cannot be opened here.")
+
+
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """What it takes to drain any lane."""
@@ -55,6 +63,7 @@ class Lanes:
     longest_pause: timedelta
     administrators: Collection[str] = ()
     second_administrator: bool = True
+    open_vault: Callable[[Connection], Vault] = _no_vault
 
     def drain(self, connection_id: int, seconds: float = 5.0) -> bool:
         """Do what is due in this lane for about so many seconds; False when another living worker owns it.
@@ -83,7 +92,7 @@ class Lanes:
     def _drain(self, connection: Connection, token: int, until: float) -> bool:
         """Whether the lane's turn ended before its work did."""
         try:
-            directory = self.open_directory(connection)
+            outside, turn = self._open(connection)
         except RekeyError as problem:
             stored = f"{connection.name} cannot be used as it is stored: {problem}"
             unusable = problem if isinstance(problem, SYSTEMIC) else SignInRefused(stored, cause="connection")
@@ -92,12 +101,12 @@ class Lanes:
                 note_trouble(worker, unusable, self.longest_pause)
                 refuse_rest(worker)
             return False
-        with directory, ThreadPoolExecutor(directory.overlap, thread_name_prefix=f"lane-{connection.id}") as pool:
+        with outside, ThreadPoolExecutor(outside.overlap, thread_name_prefix=f"lane-{connection.id}") as pool:
             worker = self._worker(connection, token, pool)
             while monotonic() < until:
                 busy = True
                 try:
-                    busy = _round(worker, directory, until)
+                    busy = turn(worker, until)
                 except SYSTEMIC as error:
                     _log.warning("lane.trouble", connection=connection.name, cause=error.cause, reason=str(error))
                     note_trouble(worker, error, self.longest_pause)
@@ -109,6 +118,14 @@ class Lanes:
                     if not busy and release(session, connection.id, token):
                         return False
         return True
+
+    def _open(self, connection: Connection) -> tuple[Directory | Vault, Callable[[Worker, float], bool]]:
+        """What is at the other end, and how one pass over what is due there goes."""
+        if connection.side == "vault":
+            vault = self.open_vault(connection)
+            return vault, lambda worker, _until: vault_round(worker, vault)
+        directory = self.open_directory(connection)
+        return directory, lambda worker, until: _round(worker, directory, until)
 
     def _pause(self, connection_id: int, token: int, error: Exception) -> None:
         reason = str(error) if isinstance(error, RekeyError) else f"Rekey itself failed ({type(error).__name__})."
@@ -171,7 +188,11 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
     if interrupted:
         look(worker, directory, interrupted)
     for task in syncs:
-        _sync(worker, directory, task)
+        run(
+            worker,
+            task,
+            partial(sync, worker.database, worker.trail, worker.connection_id, directory, worker.keep_lease),
+        )
     if watches:
         watch(worker, directory, watches)
     if waiting:
@@ -212,30 +233,3 @@ def _write_due(worker: Worker, directory: Directory, until: float) -> bool:
     if troubles:
         raise next((error for error in troubles if isinstance(error, LeaseLost)), troubles[0])
     return bool(claimed)
-
-
-def _sync(worker: Worker, directory: Directory, task: Task) -> None:
-    """Read the directory; a refusal ends the task with its reason, an outage leaves it due."""
-    refusal: Refused | None = None
-    result: SyncResult | None = None
-    try:
-        result = sync(worker.database, worker.trail, worker.connection_id, directory, worker.keep_lease)
-    except Refused as error:
-        refusal = error
-    with worker.database.writing() as session:
-        lane = hold(session, worker.connection_id, worker.token)
-        kept = session.get_one(Task, task.id)
-        kept.ended_at = now()
-        touch(session, MATCH_REVIEW, kept.organization_id)
-        if refusal is None and result is not None:
-            kept.state, kept.result = TaskState.DONE, asdict(result)
-            note_success(session, lane)
-        elif refusal is not None:
-            kept.state, kept.reason, kept.cause, kept.mend = (
-                TaskState.REFUSED,
-                str(refusal),
-                refusal.cause,
-                refusal.mend,
-            )
-    if isinstance(refusal, SYSTEMIC):
-        raise refusal

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, Keep, connect
+from bot.connections import DirectoryFactory, Keep, connect, connect_vault
 from bot.directories.base import Finding
 from bot.errors import BadInput, NotPermitted, OutsideError
 from bot.matching.suggesting import suggest
@@ -18,10 +18,11 @@ from bot.permissions import DEFAULT_BULK, Decision, Operator, may_administer, ma
 from bot.settings import Network
 from bot.tiers import tier_of
 from storage.accounts import accounts_of
-from storage.connections import add_connections, connections_of, name_key
+from storage.connections import add_connections, connections_of, give_lane, name_key, outside_connections
 from storage.lanes import wake
 from storage.models import Connection, Organization, now
 from storage.organizations import find_organization, organization_of
+from storage.records import count_records
 
 _LONGEST_NAME = 100
 
@@ -138,6 +139,39 @@ def new_directory(organization: Organization, name: str, kind: str, settings: Ma
     )
 
 
+def new_vault(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
+    """A connection to a vault outside that is not stored yet, so that it can be tested first."""
+    connection = new_directory(organization, name, kind, settings)
+    connection.side = "vault"
+    return connection
+
+
+def why_not_replaced(session: Session, vault: Connection) -> str:
+    """Why the organization's vault cannot become one of another kind, in a sentence; empty when it can."""
+    count = count_records(session, vault.id)
+    return f"{vault.name} holds {count:,} records already, and records do not move between vaults" if count else ""
+
+
+def put_vault(session: Session, organization: Organization, connection: Connection) -> Connection:
+    """Make this the organization's vault, in the place of an empty one; the stored row. `BadInput` when the present one
+    has records.
+    """
+    present = next((each for _, each in connections_of(session, "vault", [organization.id])), None)
+    if present is None:
+        add_connections(session, [connection])
+        return connection
+    why = why_not_replaced(session, present)
+    if why:
+        raise BadInput(f"{why}. Nothing was stored.")
+    for name in ("name", "name_key", "kind", "settings", "uid", "credential", "credential_reference"):
+        setattr(present, name, getattr(connection, name))
+    present.cursor = present.synced_at = None
+    give_lane(session, present)
+    session.add(present)
+    session.flush()
+    return present
+
+
 def try_connection(
     connection: Connection,
     secret: SecretStr | None,
@@ -146,11 +180,14 @@ def try_connection(
     extra_hosts: Collection[str] = (),
     keep: Keep | None = None,
 ) -> list[Finding]:
-    """What the directory itself says to this connection and credential, neither of which need be stored.
+    """What the system itself says to this connection and credential, neither of which need be stored.
 
     Changes nothing. Whatever is wrong outside is a finding; nothing is raised for it.
     """
     try:
+        if connection.side == "vault":
+            with connect_vault(connection, secret, extra_hosts) as vault:
+                return vault.check()
         with connect(connection, secret, networks, extra_kinds, extra_hosts, keep) as directory:
             return directory.check()
     except OutsideError as error:
@@ -185,7 +222,7 @@ def lift(session: Session, trail: Trail, operator: Operator, organization: Organ
     if organization.frozen_at is not None:
         organization.frozen_at = organization.frozen_by = None
         session.add(organization)
-        for _, connection in connections_of(session, "directory", [organization.id]):
+        for _, connection in outside_connections(session, [organization.id]):
             wake(session, connection.id)
         trail.append(
             session,

@@ -24,7 +24,7 @@ from storage.profiles import find_profile
 from storage.requests import open_requests, recent_requests, tally
 
 _RECENT = 5
-_OPEN_STATES = (RotationState.PLANNED, RotationState.ROTATING, RotationState.PUTTING_BACK)
+_OPEN_STATES = (RotationState.PLANNED, RotationState.ROTATING, RotationState.PUTTING_BACK, RotationState.RECORDING)
 _FAILING = (RotationState.REFUSED, RotationState.PUT_BACK)
 
 

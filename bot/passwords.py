@@ -106,6 +106,11 @@ def name_parts(username: str, display_name: str | None) -> tuple[str, ...]:
     return _each_once(part.casefold() for part in (username, *tokens) if len(part) >= 3)
 
 
+def meets(secret: SecretStr, policy: PasswordPolicy) -> bool:
+    """Whether a password that is there already satisfies the policy."""
+    return not shortcomings(secret.get_secret_value(), policy)
+
+
 def shortcomings(password: str, policy: PasswordPolicy) -> list[str]:
     """What the password lacks, one sentence each, without quoting any of it; empty when the policy is satisfied."""
     found = []

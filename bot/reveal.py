@@ -26,8 +26,10 @@ from bot.links import REVEAL, Opened, Refusal
 from bot.matching.suggesting import namesakes
 from bot.permissions import PROTECTED, Decision, Operator, may_read, operator_named
 from bot.settings import Settings
+from bot.tiers import tier_with
 from storage.accounts import accounts_proved_with
 from storage.approvals import find_approval, reveal_approvals
+from storage.connections import connection_names
 from storage.database import Database
 from storage.links import is_spent, use_link, used_since
 from storage.models import (
@@ -41,8 +43,9 @@ from storage.models import (
     Tier,
     now,
 )
+from storage.recordings import outside_vaults
 from storage.records import get_record
-from storage.revisions import Safe, open_revision, possibly_held
+from storage.revisions import FROM_VAULT, Safe, open_revision, possibly_held
 from storage.rotations import matched_accounts
 
 PAGE = "reveal page"
@@ -66,12 +69,22 @@ class Revealed:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where a password is read instead of here: the vault outside that holds it."""
+
+    vault: str
+    page: str | None
+    """The record's page there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of asking to be shown a password: a link, or an approval that is waited for."""
+    """What came of asking to be shown a password: a link, an approval that is waited for, or where else it is read."""
 
     record: Record
     link: links.Made | None
     waits_for: Approval | None = None
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,9 @@ def ask(database: Database, trail: Trail, settings: Settings, operator: Operator
         held = _held(session, record)
         decision = _may_read(operator, home, held)
         if decision.allowed:
+            elsewhere = _elsewhere(session, settings, record, held)
+            if elsewhere is not None:
+                return Asked(record, None, elsewhere=elsewhere)
             if not held.shown:
                 raise BadInput(
                     f"{record.name} has no password in Rekey yet. Rotating it gives it one; nothing was changed."
@@ -165,6 +181,9 @@ def open_link(
             return opened
         record = get_record(session, opened.link.organization_id, opened.link.record_id or 0)
         held = _held(session, record)
+        elsewhere = _elsewhere(session, settings, record, held)
+        if elsewhere is not None:
+            return Refusal(f"{elsewhere.vault} holds this password by now: read it there. Nothing was shown.")
         needs = _why_two(session, settings, opened.operator, held)
         decision = _still_allowed(session, settings, opened, record, held, needs)
         if not decision.allowed:
@@ -189,12 +208,27 @@ def _held(session: Session, record: Record) -> _Held:
     matched = [each.account for each in matched_accounts(session, [record.id])[record.id]]
     shown = sorted(possibly_held(session, record.id), key=lambda each: each.state != RevisionState.CURRENT)
     accounts = {each.id: each for each in [*matched, *accounts_proved_with(session, [each.id for each in shown])]}
-    tiers = {Tier(each.tier) for each in accounts.values()}
+    tiers = {tier_with(each.tier, record.restricted) for each in accounts.values()}
     if any(each.origin != "generated" for each in shown):
         tiers |= {Tier(each.tier) for each in namesakes(session, record)}
-    if not matched:
+    if not matched or record.restricted:
         tiers.add(Tier.PRIVILEGED)
     return _Held(tuple(shown), tuple(accounts.values()), frozenset(tiers))
+
+
+def _elsewhere(session: Session, settings: Settings, record: Record, held: _Held) -> Elsewhere | None:
+    """The vault outside, where it has held the one password there is for long enough, or gave it to us itself."""
+    if not outside_vaults(session, [record.connection_id]):
+        return None
+    since = now() - timedelta(days=settings.shown_for_days)
+    if not all(_is_there(each, since) for each in held.shown) or len(held.shown) > 1:
+        return None
+    return Elsewhere(connection_names(session, [record.connection_id])[record.connection_id], record.link)
+
+
+def _is_there(revision: Revision, since: datetime) -> bool:
+    from_there = revision.origin == FROM_VAULT and revision.state == RevisionState.CURRENT
+    return from_there or (revision.recorded_at is not None and revision.recorded_at <= since)
 
 
 def _may_read(operator: Operator, home: Organization, held: _Held) -> Decision:

@@ -9,6 +9,7 @@ from bot.connections import DirectoryFactory
 from bot.directories.base import Directory
 from bot.lanes import Lanes
 from bot.settings import Settings
+from bot.vaults.base import Vault
 from storage.database import Database
 from storage.models import Connection
 from storage.revisions import Safe
@@ -24,6 +25,8 @@ class Services:
     trail: Trail
     open_directory: Callable[[Connection], Directory]
     """A stored directory connection → its live connector; raises as `bot.connections.open_directory` does."""
+    open_vault: Callable[[Connection], Vault]
+    """A stored connection to a vault outside → its live connector; raises as `bot.connections.open_vault` does."""
     extra_kinds: Mapping[str, DirectoryFactory]
     """Directory kinds beyond the vendors': the practice directory, in the demo."""
 
@@ -34,6 +37,7 @@ class Services:
             safe=self.safe,
             trail=self.trail,
             open_directory=self.open_directory,
+            open_vault=self.open_vault,
             lease=timedelta(seconds=self.settings.lease_seconds),
             longest_pause=timedelta(seconds=self.settings.backoff_cap_seconds),
             administrators=self.settings.administrators,

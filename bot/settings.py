@@ -94,6 +94,8 @@ class Settings(BaseSettings):
 
     reveals_per_hour: int = Field(default=20, ge=1)
     """How many passwords one operator may be shown in an hour without a second person."""
+    shown_for_days: int = Field(default=7, ge=0, le=3650)
+    """How many days Rekey's own page still shows a password that its vault outside holds; then it is read there."""
     step_up: bool = True
     """Whether showing a password and entering a credential takes a code of the operator's authenticator app."""
     base_url: str | None = None

@@ -23,3 +23,8 @@ def tier_of(
     if marked is None or (directory_tier == Tier.PRIVILEGED and marked is not Tier.BREAK_GLASS):
         return Tier(directory_tier)
     return marked
+
+
+def tier_with(tier: str, restricted: bool) -> Tier:
+    """The tier an account counts as through this record: one its vault shows to chosen people only is privileged."""
+    return Tier.PRIVILEGED if restricted and tier != Tier.BREAK_GLASS else Tier(tier)

@@ -47,6 +47,8 @@ def _answer(asked: Asked, record: Record) -> None:
         page = f"{services.settings.pages_url}/enrol"
         missing = drawing.NotEnrolled(asked.operator.key, page) if lacks else None
         asked.answer(*drawing.link(answer, answer.link.address, missing), title=_TITLE)
+    elif answer.elsewhere is not None:
+        asked.answer(*drawing.elsewhere(answer, answer.elsewhere), title=_TITLE)
     elif answer.waits_for is not None:
         asked.answer(*drawing.waits(answer.record, answer.waits_for), title=_TITLE)
 

@@ -1,4 +1,4 @@
-"""Queries on connections: an organization's stored ways into outside systems, and its embedded vault."""
+"""Queries on connections: an organization's stored ways into outside systems, and its vault."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -10,6 +10,9 @@ from bot.errors import RowNotFound
 from storage.models import Connection, Lane, Organization
 
 Side = Literal["directory", "vault"]
+
+EMBEDDED = "embedded"
+"""The kind of the vault that is our own database: nothing of it is outside, so it has no lane."""
 
 
 def name_key(name: str) -> str:
@@ -37,12 +40,28 @@ def connections_of(
     return list(session.exec(query.order_by(col(Organization.name_key), col(Connection.name_key))))
 
 
+def outside_connections(
+    session: Session, organization_ids: Sequence[int] | None = None
+) -> list[tuple[Organization, Connection]]:
+    """Every connection that leads outside and so has a lane: directories, and vaults that are not our own database."""
+    found = connections_of(session, None, organization_ids)
+    return [(organization, each) for organization, each in found if each.kind != EMBEDDED]
+
+
 def add_connections(session: Session, connections: Sequence[Connection]) -> None:
-    """Store new connections; each directory gets its lane, at rest. Their ids are set."""
+    """Store new connections; each gets its lane, at rest, but for the embedded vault, which is here. Their ids are
+    set."""
     session.add_all(connections)
     session.flush()
-    session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.side == "directory")
+    session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.kind != EMBEDDED)
     session.flush()
+
+
+def give_lane(session: Session, connection: Connection) -> None:
+    """A lane for a stored connection that has none yet: its vault was our own database until now."""
+    if session.get(Lane, connection.id) is None:
+        session.add(Lane(connection_id=connection.id))
+        session.flush()
 
 
 def connection_names(session: Session, connection_ids: Collection[int]) -> dict[int, str]:

@@ -13,11 +13,14 @@ from sqlmodel import Session, col, select
 
 from bot.errors import LeaseLost, RowNotFound
 from storage.models import Connection, Lane, Organization, Task, TaskKind, TaskState, now
+from storage.recordings import held_back
 
-LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK)
+LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK, TaskState.RECORDING)
 """Something may have been written: find out before anything else. Also allowed while an organization is frozen."""
 STARTING = (TaskState.WAITING, TaskState.READY, TaskState.PUT_BACK_READY)
 """Nothing of this step is under way; it may begin when it is due."""
+BEGINNING = (TaskState.WAITING, TaskState.READY)
+"""Nothing of it was sent yet: may be held back."""
 DUE_STATES = LOOKING + STARTING
 
 
@@ -130,6 +133,7 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             and_(
                 col(Task.state).in_(STARTING),
                 or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
+                or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
             ),
         ),
     )

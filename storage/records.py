@@ -21,6 +21,8 @@ class EntryRow(NamedTuple):
     username_key: str
     url: str | None
     category: str | None
+    embedded_in: str | None = None
+    guard: str | None = None
 
 
 def get_record(session: Session, organization_id: int | None, name_or_id: str | int) -> Record:
@@ -34,6 +36,34 @@ def get_record(session: Session, organization_id: int | None, name_or_id: str | 
         wanted = wanted.where(Record.organization_id == organization_id)
     rows = session.exec(wanted.order_by(col(Record.id))).all()
     return the_only([(row.id, row.username or row.name, row) for row in rows], "record", name_or_id)
+
+
+def find_record(session: Session, connection_id: int, uid: str) -> Record | None:
+    """A vault's record by our own lasting id, archived or not."""
+    return session.exec(select(Record).where(Record.connection_id == connection_id, Record.uid == uid)).first()
+
+
+def known_entries(session: Session, connection_id: int, external_ids: Collection[str]) -> dict[str, Record]:
+    """A vault's records by their ids there, archived ones too."""
+    return {
+        record.external_id or "": record
+        for portion in portions(list(external_ids))
+        for record in session.exec(
+            select(Record).where(Record.connection_id == connection_id, col(Record.external_id).in_(portion))
+        )
+    }
+
+
+def present_entries(session: Session, connection_id: int) -> set[str]:
+    """The ids in their vault of all its records that are not archived."""
+    here = select(Record.external_id).where(Record.connection_id == connection_id, col(Record.archived_at).is_(None))
+    return {external_id for external_id in session.exec(here) if external_id is not None}
+
+
+def unmade_records(session: Session, connection_id: int) -> list[Record]:
+    """Records of this vault that are still to be made there, oldest first."""
+    here = select(Record).where(Record.connection_id == connection_id, col(Record.external_id).is_(None))
+    return list(session.exec(here.where(col(Record.archived_at).is_(None)).order_by(col(Record.id))))
 
 
 def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Record]:
@@ -91,6 +121,11 @@ def records_of(session: Session, organization_id: int, connection_id: int | None
     if connection_id is not None:
         statement = statement.where(Record.connection_id == connection_id)
     return list(session.exec(statement.order_by(col(Record.name_key), col(Record.id))))
+
+
+def count_records(session: Session, connection_id: int) -> int:
+    """How many records of this vault there are, archived ones too."""
+    return session.exec(select(func.count()).select_from(Record).where(Record.connection_id == connection_id)).one()
 
 
 def records_named(session: Session, connection_id: int, names: Collection[str]) -> list[Record]:

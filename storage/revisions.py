@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select, update
 
 from bot.errors import BadInput
 from storage.connections import connection_names
+from storage.database import after_commit
 from storage.escrow import Entry, Escrow, Proved
 from storage.facts import check_recovery_key
 from storage.models import (
@@ -24,6 +25,9 @@ from storage.models import (
 )
 from storage.portions import portions
 from storage.sealing import KeyRing
+
+FROM_VAULT = "vault"
+"""The origin of a revision that was found in a vault outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,26 @@ def promote(session: Session, proved: Sequence[Revision], proved_at: datetime) -
         revision.proved_at = proved_at
     session.add_all(proved)
     session.flush()
+
+
+def reinstate(session: Session, escrow: Escrow, revision: Revision) -> None:
+    """Its vault holds this earlier revision again, without any directory: it becomes current, current becomes previous.
+
+    The escrow file hears of it after the commit.
+    """
+    if revision.state == RevisionState.CURRENT:
+        return
+    if revision.state == RevisionState.PENDING:
+        raise BadInput(f"Revision {revision.id} is still being written: it was left as it is.")
+    revision.state = RevisionState.OLD
+    session.add(revision)
+    session.flush()
+    _retire(session, [revision.record_id])
+    revision.state = RevisionState.CURRENT
+    session.add(revision)
+    session.flush()
+    uid, at = revision.uid, now()
+    after_commit(session, lambda: escrow.append([Proved(uid, at)]))
 
 
 def discard(session: Session, revision: Revision) -> None:

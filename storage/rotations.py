@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, or_, update
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
-from storage.lanes import DUE_STATES, Waiting, is_attended
+from storage.lanes import BEGINNING, DUE_STATES, Waiting, is_attended
 from storage.models import (
     Account,
     Connection,
@@ -228,12 +228,17 @@ def waiting_for_others(
     later = now() + _A_GOOD_WHILE
     for chunk in _chunks(rotation_ids):
         rows = session.exec(
-            select(Task.rotation_id, Task.connection_id, Task.due_at, Task.reason).where(
-                col(Task.rotation_id).in_(chunk), col(Task.ended_at).is_(None), col(Task.state).in_(DUE_STATES)
+            select(  # type: ignore[call-overload]
+                Task.rotation_id, Task.connection_id, Task.due_at, Task.reason, Task.state, Record.connection_id
             )
+            .join(Rotation, col(Rotation.id) == col(Task.rotation_id))
+            .join(Record, col(Record.id) == col(Rotation.record_id))
+            .where(col(Task.rotation_id).in_(chunk), col(Task.ended_at).is_(None), col(Task.state).in_(DUE_STATES))
         )
-        for rotation_id, connection_id, due_at, reason in rows:
+        for rotation_id, connection_id, due_at, reason, state, vault_id in rows:
             why = reasons.get(connection_id) or (reason if due_at > later else "")
+            if state in BEGINNING:  # nothing begins while its vault is away
+                why = why or reasons.get(vault_id, "")
             stands[rotation_id or 0] = stands.get(rotation_id or 0, True) and bool(why)
             if why:
                 told[why] = None

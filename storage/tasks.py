@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, update
+from sqlalchemy import bindparam, delete, func, insert, or_, update
 from sqlmodel import Session, col, select
 
-from storage.lanes import LOOKING, Waiting, is_attended
+from storage.lanes import BEGINNING, LOOKING, Waiting, is_attended
 from storage.models import (
     Account,
     Connection,
@@ -25,6 +25,7 @@ from storage.models import (
     TaskState,
     now,
 )
+from storage.recordings import held_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ def add_tasks(session: Session, tasks: Sequence[Mapping[str, object]]) -> None:
 def due_tasks(
     session: Session, connection_id: int, kind: TaskKind, states: Sequence[TaskState], limit: int
 ) -> list[Task]:
-    """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for."""
+    """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for.
+
+    Those that may not begin because of their vault are left out.
+    """
     statement = (
         select(Task)
         .where(
@@ -66,6 +70,7 @@ def due_tasks(
             Task.kind == kind,
             col(Task.state).in_(states),
             col(Task.due_at) <= now(),
+            or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
         )
         .order_by(col(Task.id))
         .limit(limit)
@@ -102,13 +107,13 @@ def steps_of_rotations(session: Session, rotation_ids: Iterable[int]) -> dict[in
 def hindrance(session: Session, task_id: int, token: int) -> str | None:
     """Read right before an outside write: None when it may go ahead, else what stands against it.
 
-    `lease`: another worker owns the lane; `frozen`: the organization was stopped; `changed`: the step, its rotation or
-    the consent is not what it was a moment ago.
+    `lease`: another worker owns the lane; `frozen`: the organization was stopped; `vault`: the vault outside does not
+    answer, so nothing new begins; `changed`: the step, its rotation or the consent is not what it was a moment ago.
     """
     row = session.execute(_BEFORE_A_WRITE, {"task": task_id}).one_or_none()
     if row is None:
         return "changed"
-    lane_token, state, frozen_at, ended_at, match_state, match_record, record = row
+    lane_token, state, frozen_at, ended_at, match_state, match_record, record, waits_for_vault = row
     if lane_token != token:
         return "lease"
     if frozen_at is not None:
@@ -117,6 +122,8 @@ def hindrance(session: Session, task_id: int, token: int) -> str | None:
         return "changed"
     if state == TaskState.APPLYING and (match_state != MatchState.APPROVED or match_record != record):
         return "changed"
+    if state == TaskState.APPLYING and waits_for_vault:
+        return "vault"
     return None
 
 
@@ -130,6 +137,7 @@ _BEFORE_A_WRITE = (
         Match.state,
         Match.record_id,
         Rotation.record_id,
+        held_back(),
     )
     .select_from(Task)
     .join(Lane, col(Lane.connection_id) == col(Task.connection_id))
@@ -233,15 +241,22 @@ _AT_ONCE = 500
 
 
 def request_sync(session: Session, connection: Connection) -> Task:
-    """A sync of this directory in its lane: the one already waiting, or a new one."""
+    """A sync of this connection in its lane: the one already waiting, or a new one."""
+    return _request(session, connection, TaskKind.SYNC)
+
+
+def request_create(session: Session, connection: Connection) -> Task:
+    """Have the records made that this vault does not have yet: the task already waiting, or a new one."""
+    return _request(session, connection, TaskKind.CREATE)
+
+
+def _request(session: Session, connection: Connection, kind: TaskKind) -> Task:
     waiting = session.exec(
-        select(Task).where(
-            Task.connection_id == connection.id, Task.kind == TaskKind.SYNC, col(Task.ended_at).is_(None)
-        )
+        select(Task).where(Task.connection_id == connection.id, Task.kind == kind, col(Task.ended_at).is_(None))
     ).first()
     if waiting is not None:
         return waiting
-    task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=TaskKind.SYNC)
+    task = Task(organization_id=connection.organization_id, connection_id=connection.id, kind=kind)
     session.add(task)
     session.flush()
     return task

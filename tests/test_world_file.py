@@ -164,7 +164,7 @@ def test_an_empty_file_is_an_empty_world(tmp_path: Path, settings: Settings) -> 
         ("name: Acme Dental", "name: 2024", 4, "organizations[0].name", "put it in quotes"),
         ("name: Acme Dental", "name: yes", 4, "organizations[0].name", "put it in quotes"),
         ("kind: active-directory", "kind: activedirectory", 12, "organizations[0].directories[0].kind", "did you mean"),
-        ("kind: embedded", "kind: itglue", 17, "organizations[0].vault.kind", "embedded"),
+        ("kind: embedded", "kind: embeded", 17, "organizations[0].vault.kind", "did you mean embedded?"),
         ("{length: 20", "{length: 7", 2, "rule.length", "8"),
         ("{length: 20", "{lenght: 20", 2, "rule.lenght", "length"),
         ("bind_password: env:", "bind_password: Not-in-any-message-1", 16, "bind_password", "passwords do not stand"),

@@ -1,4 +1,4 @@
-"""`rekey sync`: read the directories anew."""
+"""`rekey sync`: read the directories and the vaults outside anew."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from bot.cli.console import Json, OfOrganization, organization_id, plain, print_
 from bot.cli.door import REFUSED, UNREACHABLE
 from bot.errors import BadInput
 from bot.switches import is_read, why_off
-from storage.connections import connections_of
+from storage.connections import outside_connections
 from storage.lanes import retry_now
 from storage.models import Connection, Task, TaskState
 from storage.tasks import request_sync
 
 
 def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
-    """Read the directories anew.
+    """Read the directories and the vaults outside anew.
 
     Takes in what changed there, and suggests a record for every account that nobody has decided on.
 
-    Exits 3 when a directory could not be reached; what the others said is kept.
+    Exits 3 when one could not be reached; what the others said is kept.
     """
     ready = services()
     with ready.database.writing() as session:
         home = organization_id(session, organization)
-        found = connections_of(session, "directory", None if home is None else [home])
+        found = outside_connections(session, None if home is None else [home])
         if not found:
             raise BadInput("There is no directory to read. Name one in the world file and run `rekey apply`.")
         for owner, connection in found:
@@ -34,7 +34,7 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
         found = [(owner, connection) for owner, connection in found if is_read(connection)]
         tasks = {request_sync(session, connection).id: connection for _owner, connection in found}
         retry_now(session, [connection.id for _owner, connection in found])
-    with progress("directories") as told, scheduler(ready) as running:
+    with progress("connections") as told, scheduler(ready) as running:
         waiting = running.run_syncs(list(tasks), lambda waiting: told(len(tasks) - waiting.open, len(tasks)))
     with ready.database.reading() as session:
         ended = [session.get_one(Task, task_id) for task_id in tasks]
@@ -42,7 +42,10 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
     if as_json:
         print_json(done)
     else:
-        table([head.upper() for head in _HEADS], [[each[head] for head in _HEADS] for each in done])
+        for heads in _HEADS.values():
+            rows = [[each[head] for head in heads] for each in done if heads[0] in each]
+            if rows:
+                table([head.upper() for head in heads], rows)
     for note in (note for task in ended for note in (task.result or {}).get("notes", [])):
         say(plain(note))
     refused = [task for task in ended if task.state == TaskState.REFUSED]
@@ -56,9 +59,12 @@ def sync(organization: OfOrganization = None, as_json: Json = False) -> None:
         raise typer.Exit(REFUSED)
 
 
-_HEADS = ("directory", "accounts", "added", "changed", "removed", "suggested")
+_HEADS = {
+    "directory": ("directory", "accounts", "added", "changed", "removed", "suggested"),
+    "vault": ("vault", "records", "added", "changed", "removed"),
+}
 
 
 def _document(connection: Connection, task: Task) -> dict[str, Any]:
-    counts = task.result or {}
-    return {"directory": connection.name, **{head: counts.get(head, 0) for head in _HEADS[1:]}}
+    counts, (side, *heads) = task.result or {}, _HEADS[connection.side]
+    return {side: connection.name, **{head: counts.get(head, 0) for head in heads}}

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from bot.matching.suggesting import candidates
 from storage.accounts import find_unit, units_of
-from storage.connections import connections_of
+from storage.connections import outside_connections
 from storage.ignore_rules import covers, ignore_rules
 from storage.lanes import get_lane
 from storage.matches import (
@@ -52,6 +52,12 @@ class Shown:
     record: str = ""
     candidates: tuple[str, ...] = ()
     """Its exact records where there are several, or where others claim the only one; each with what speaks against."""
+    link: str = ""
+    """The record's page in its vault, where that has one."""
+    vaulted: str = ""
+    """Why the record's password is never written, in a sentence."""
+    restricted: bool = False
+    """The record's vault shows it to chosen people only."""
     guard: str = ""
     gone: bool = False
     decided_by: str | None = None
@@ -60,7 +66,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """When a directory was last read, and what stood against it since."""
+    """When a directory or a vault outside was last read, and what stood against it since."""
 
     directory: str
     synced_at: datetime | None
@@ -167,10 +173,10 @@ def card(session: Session, organization_id: int, view: Mapping[str, Any]) -> Car
 
 
 def directories(session: Session, organization_id: int) -> tuple[Read, ...]:
-    """When each of the organization's directories was last read, by name."""
+    """When each of the organization's directories, and its vault outside, was last read, by name."""
     syncs = last_syncs(session, organization_id)
     found = []
-    for _, connection in connections_of(session, "directory", [organization_id]):
+    for _, connection in outside_connections(session, [organization_id]):
         sync, lane = syncs.get(connection.id), get_lane(session, connection.id)
         waits = sync is not None and sync.ended_at is None
         trouble = lane.frozen_reason or (lane.failure_reason if waits and lane.failures else "") or ""
@@ -235,6 +241,9 @@ def shown(session: Session, rows: Sequence[MatchRow]) -> tuple[Shown, ...]:
             candidates=tuple(
                 f"{each.name}: {each.note}" if each.note else each.name for each in several.get(row.match.id, ())
             ),
+            link=(row.record.link if row.record else None) or "",
+            vaulted=(row.record.guard if row.record else None) or "",
+            restricted=row.record is not None and row.record.restricted,
             guard=row.account.guard or "",
             gone=row.account.removed_at is not None,
             decided_by=row.match.decided_by,

@@ -19,8 +19,10 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.matching.suggesting import names_of, namesakes, suggest
 from bot.permissions import Operator, may_match
+from bot.tiers import tier_with
 from bot.vaults import embedded
-from storage.connections import connections_of
+from storage.connections import EMBEDDED, connections_of
+from storage.lanes import wake
 from storage.matches import UNDECIDED, MatchRow, forget_undecided, get_matches, holders, match_ids
 from storage.models import Connection, Match, MatchState, Record, RotationState, Tier, now
 from storage.notices import MATCH_REVIEW, touch
@@ -28,6 +30,7 @@ from storage.persons import persons_of
 from storage.portions import portions
 from storage.records import get_records
 from storage.rotations import cancel_planned, open_rotations
+from storage.tasks import request_create
 
 Versions = Mapping[int, int]
 """Match id → the version the person saw; a match that is not in it is taken as it is now."""
@@ -127,18 +130,19 @@ def create_record(
     versions: Versions | None = None,
     within: int | None = None,
 ) -> list[Outcome]:
-    """Create a record for each of these accounts in the embedded vault, and approve it.
+    """Create a record for each of these accounts in the organization's vault, and approve it.
 
-    The record has no password until the first rotation sets one: nobody knows the present one.
+    The record has no password until the first rotation sets one: nobody knows the present one. In a vault outside it is
+    made a moment later, in that vault's lane.
     """
     sitting = _Sitting(session, trail, operator, "match.record_created", ids, versions, within)
-    vaults = _embedded_vaults(session, {row.organization.id for row in sitting.rows.values()})
+    vaults = _vaults(session, {row.organization.id for row in sitting.rows.values()})
 
     def check(row: MatchRow) -> str:
         if row.match.state == MatchState.APPROVED and row.record:
             raise _Refusal(f"{_shown(row)} has a record, {row.record.name}. Reopen the match first to give it another.")
         if row.organization.id not in vaults:
-            raise _Refusal(f"{row.organization.name} has no embedded vault to create a record in.")
+            raise _Refusal(f"{row.organization.name} has no vault to create a record in.")
         _refuse_gone(row)
         return ""
 
@@ -148,6 +152,9 @@ def create_record(
         here = [row for row in passed if row.organization.id == organization_id]
         created = embedded.create_records(session, vault, [row.account for row in here])
         targets.update((row.match.id, record) for row, record in zip(here, created, strict=True))
+        if created and vault.kind != EMBEDDED:
+            request_create(session, vault)
+            wake(session, vault.id)
     return sitting.settle(MatchState.APPROVED, targets, note="The record has no password until the first rotation.")
 
 
@@ -303,7 +310,11 @@ class _Places:
         """Records whose planned rotations do not know the account that was added to them."""
 
     def take(self, row: MatchRow, record: Record) -> None:
-        """Let the account have the record; `_Refusal` when the operator may not, or not now."""
+        """Let the account have the record; `_Refusal` when the operator may not, or not now, or the vault never."""
+        if record.guard is not None:
+            raise _Refusal(f"{record.name} cannot be rotated: Not Permitted. {record.guard}")
+        if record.restricted:
+            self._sitting.ask(row, tier_with(row.account.tier, record.restricted))
         owner = row.account.person or row.account.id
         if self._held[record.id] - {owner}:
             self._sitting.ask(row, second_person=True)
@@ -330,9 +341,10 @@ def _refuse_gone(row: MatchRow) -> None:
         raise _Refusal(f"{_shown(row)} is gone from {row.connection.name}, so it cannot be matched.")
 
 
-def _embedded_vaults(session: Session, organization_ids: set[int]) -> dict[int, Connection]:
-    vaults = connections_of(session, "vault", sorted(organization_ids))
-    return {organization.id: vault for organization, vault in vaults if vault.kind == embedded.KIND}
+def _vaults(session: Session, organization_ids: set[int]) -> dict[int, Connection]:
+    return {
+        organization.id: vault for organization, vault in connections_of(session, "vault", sorted(organization_ids))
+    }
 
 
 def _shown(row: MatchRow) -> str:

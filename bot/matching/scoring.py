@@ -55,6 +55,9 @@ _OTHER_CATEGORY = re.compile(
 )
 """Words of a category by which a record says that no directory checks its password."""
 
+_PERSON_ENTRY = re.compile(r"contacts?\b", re.IGNORECASE)
+"""What a record may be embedded in and still be somebody's own."""
+
 _PUBLIC_MAIL = re.compile(
     r"(gmail|googlemail|outlook|hotmail|live|msn|yahoo|icloud|me|aol|gmx|web|mail|proton|protonmail)"
     r"\.(com|net|me|de|at|ch|fr|it|es|nl|co\.uk)"
@@ -161,13 +164,20 @@ def decide(
     return verdicts
 
 
-def elsewhere(url: str | None, category: str | None, own_domains: frozenset[str]) -> str:
+def elsewhere(
+    url: str | None, category: str | None, own_domains: frozenset[str], embedded_in: str | None = None
+) -> str:
     """Why a record with this URL and category is nobody's exact one, in a sentence; empty when it may be.
+
+    Embedded in another entry of its vault it belongs to that one (a device, a site, a certificate), unless that is a
+    person.
 
     The URL is fine when there is none, when its host is one of the organization's own domains or lies beneath one, when
     it is a Microsoft sign-in page, or when it is an LDAP or remote desktop address without a public name. A category
     speaks against the record when one of its words names a site or a device ("Website login", "embedded", "Printer").
     """
+    if embedded_in and not _PERSON_ENTRY.match(embedded_in):
+        return f"It is embedded in {embedded_in}, so that is most likely what it signs in to."
     if category and _OTHER_CATEGORY.search(category.casefold().replace("_", " ")):
         return f"Its category, {category}, says that no directory checks this password."
     if not url or not url.strip():

@@ -142,6 +142,7 @@ def candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Can
                 note = f"{others} may claim it too." if others else ""
                 note = f"Approved for {holders_shown} already." if holders_shown else note
                 record = records[record_id]
+                note = record.guard or note
                 found[row.match.id].append(Candidate(record_id, record.name, record.username, 100, note))
     return found
 
@@ -178,7 +179,7 @@ def _closest(
         for hit in hits[row.match.id]:
             entry = known[hit.record_id]
             taken = "Approved for another account already." if held.get(entry.id, set()) - {row.account.id} else ""
-            note = taken or elsewhere(entry.url, entry.category, own)
+            note = entry.guard or taken or elsewhere(entry.url, entry.category, own, entry.embedded_in)
             found[row.match.id].append(Candidate(entry.id, entry.name, entry.username, hit.score, note))
     return found
 
@@ -225,7 +226,9 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
     return _View(
         sign_ins=people,
         entries=[
-            Entry(entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own))
+            Entry(
+                entry.id, parse_username(entry.username), elsewhere(entry.url, entry.category, own, entry.embedded_in)
+            )
             for entry in records
         ],
         standings=stood,

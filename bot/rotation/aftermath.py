@@ -9,7 +9,7 @@ from bot.approvals import close
 from bot.audit import Trail
 from bot.errors import NotPermitted
 from bot.permissions import Operator, may_stop
-from bot.rotation.planning import Preview, preview, request
+from bot.rotation.planning import Preview, request
 from bot.rotation.requests import (
     GOING,
     Draft,
@@ -18,6 +18,7 @@ from bot.rotation.requests import (
     needs_two,
     note_decision,
     plan_of,
+    previews_of,
 )
 from bot.settings import Settings
 from storage.approvals import find_waiting
@@ -100,7 +101,7 @@ def retry(
         return Retried(0, 0, first=kept.changed_by or kept.requested_by)
     example = session.get(Rotation, like) if like is not None else None
     records = failed_records(session, kept.id, example)
-    previews = preview(session, operator, [(organization, record) for record in records], by_name=kept.by_name)
+    previews = previews_of(session, operator, kept, [(organization, record) for record in records])
     going = [each for each in previews if each.intent in GOING]
     alone: list[Preview] = []
     guarded: list[Preview] = []
@@ -142,6 +143,8 @@ def _ask_apart(
         requested_by=operator.key,
         by_name=kept.by_name,
         record_ids=[each.record.id for each in guarded],
+        restores=kept.restores,
+        vault_only=kept.vault_only,
         plan="",
         state=RequestState.PREVIEW,
     )

@@ -13,13 +13,15 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
+from bot.rotation import outcomes
 from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
-from storage.connections import connection_names
+from storage.connections import connection_names, get_connection
 from storage.database import after_commit
 from storage.lanes import wake
 from storage.models import (
     Organization,
+    Record,
     Revision,
     RevisionState,
     Rotation,
@@ -30,8 +32,9 @@ from storage.models import (
     TaskState,
     now,
 )
+from storage.recordings import record_tasks_of
 from storage.results import note_moved
-from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote
+from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote, reinstate
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
 
 
@@ -74,6 +77,8 @@ class Settlement:
         self.trail = trail
         self.lines: list[Line] = []
         self.promoted: list[Revision] = []
+        self.vaults: dict[int, Task] = {}
+        """Rotation id → its step towards a vault outside."""
 
     def settle(self, results: Results) -> None:
         """Keep these results, move every rotation they touch, and append the audit lines."""
@@ -107,7 +112,7 @@ class Settlement:
         if task.state in (TaskState.PUTTING_BACK, TaskState.PUT_BACK_READY):
             task.state = TaskState.UNKNOWN
             task.reason = f"The earlier password could not be put back: {error}"
-        elif isinstance(error, PasswordRefused) and rotation.attempts < MOST_ATTEMPTS:
+        elif isinstance(error, PasswordRefused) and rotation.restores is None and rotation.attempts < MOST_ATTEMPTS:
             self._try_another(step)
         else:
             task.state = TaskState.REFUSED
@@ -121,17 +126,19 @@ class Settlement:
         ids = list(rotation_ids)
         session.flush()
         by_rotation = steps_of_rotations(session, ids)
+        self.vaults = record_tasks_of(session, ids)
         rotations = {rotation_id: session.get_one(Rotation, rotation_id) for rotation_id in ids}
         currents = find_revisions(
             session, [rotation.record_id for rotation in rotations.values()], RevisionState.CURRENT
         )
-        self.names = connection_names(session, {task.connection_id for tasks in by_rotation.values() for task in tasks})
+        tasks_of_all = [*self.vaults.values(), *(task for tasks in by_rotation.values() for task in tasks)]
+        self.names = connection_names(session, {task.connection_id for task in tasks_of_all})
         for rotation_id, tasks in by_rotation.items():
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
                 self._move(rotation, tasks, currents.get(rotation.record_id))
             elif rotation.state == RotationState.SUCCESSFUL:  # what follows it has moved
-                rotation.reason = self._what_holds(tasks)
+                rotation.reason = self._what_holds(rotation, tasks)
         note_moved(session, ids)
         self.trail.append_all(session, self.lines)
         self.lines = []
@@ -196,18 +203,21 @@ class Settlement:
     # ---- one rotation --------------------------------------------------------------------------------------------
 
     def _move(self, rotation: Rotation, tasks: Sequence[Task], current: Revision | None) -> None:
-        state = RotationState(rotation.state)
+        vault = self.vaults.get(rotation.id)
         # Whoever is only watched has a say until the first write, and none in what becomes of it.
         steps = [task for task in tasks if task.kind == TaskKind.ROTATE or task.state in WATCH_FIRST]
-        match decide(state, [_view(task, current) for task in steps]):
+        views = [_view(task, current) for task in steps]
+        match decide(RotationState(rotation.state), views, TaskState(vault.state) if vault is not None else None):
             case Move.WAIT:
                 return
             case Move.NEXT:
                 self._begin_next(rotation, _written(tasks))
+            case Move.RECORD if vault is not None:
+                self._record(rotation, _written(tasks), vault)
             case Move.FINISH:
                 self._finish(rotation, tasks)
             case Move.END_REFUSED:
-                refused = next(task for task in tasks if task.state == TaskState.REFUSED)
+                refused = next(task for task in [*tasks, vault] if task and task.state == TaskState.REFUSED)
                 self._discard_pending(rotation)
                 self._end(rotation, tasks, RotationState.REFUSED, Status(refused.status or Status.FAILED), refused)
             case Move.PUT_BACK:
@@ -238,23 +248,33 @@ class Settlement:
         wake(self.session, following.connection_id)
 
     def _finish(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
-        pending = self.session.get_one(Revision, rotation.revision_id)
-        if pending.state == RevisionState.PENDING:
-            self.promoted.append(pending)
+        revision = self.session.get_one(Revision, rotation.revision_id)
+        if rotation.vault_only:
+            reinstate(self.session, self.safe.escrow, revision)
+        elif revision.state == RevisionState.PENDING:
+            self.promoted.append(revision)
             follow(self.session, rotation, tasks)
-        rotation.reason = self._what_holds(tasks)
+        rotation.reason = self._what_holds(rotation, tasks)
         if not any(still_waited_for(task) for task in tasks):
             self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
 
-    def _what_holds(self, tasks: Sequence[Task]) -> str:
-        where = _and([self.names[task.connection_id] for task in _written(tasks)])
-        return " ".join(
-            [
-                f"{where} proved to take the new password; the vault holds it. The old password may work there for up "
-                "to 60 minutes; open sessions go on.",
-                *afterwards(tasks, self.names),
-            ]
-        )
+    def _what_holds(self, rotation: Rotation, tasks: Sequence[Task]) -> str:
+        vault = self.vaults.get(rotation.id)
+        held = outcomes.finished(rotation, self._where(_written(tasks)), self._vault_name(rotation), vault)
+        return " ".join([held, *afterwards(tasks, self.names)])
+
+    def _record(self, rotation: Rotation, tasks: Sequence[Task], vault: Task) -> None:
+        """Every directory holds it. Whatever the vault says from here on, none of them is put back."""
+        rotation.state = RotationState.RECORDING
+        rotation.reason = outcomes.waits_for_vault(rotation, self._where(tasks), self._vault_name(rotation))
+        vault.state, vault.due_at = TaskState.READY, now()
+        wake(self.session, vault.connection_id)
+
+    def _where(self, tasks: Sequence[Task]) -> str:
+        return _and([self.names[task.connection_id] for task in tasks]) if tasks else ""
+
+    def _vault_name(self, rotation: Rotation) -> str:
+        return get_connection(self.session, self.session.get_one(Record, rotation.record_id).connection_id).name
 
     def _put_back(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         refused = next(task for task in tasks if task.state == TaskState.REFUSED)
@@ -268,9 +288,16 @@ class Settlement:
 
     def _stick(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         """End it with the question and what holds where; the pending revision stays readable."""
-        why = min(tasks, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
-        holding = " ".join(_holding(task, self.names) for task in _written(tasks))
-        why.reason = f"{rotation.reason} {why.reason} {holding}".strip()
+        vault, written = self.vaults.get(rotation.id), _written(tasks)
+        everything = [*tasks, *([vault] if vault is not None else [])]
+        why = min(everything, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
+        before = "" if rotation.state == RotationState.RECORDING else rotation.reason
+        holding = " ".join(_holding(task, self.names) for task in written)
+        if vault is not None:
+            holding = f"{holding} {outcomes.vault_holds(vault, self.names[vault.connection_id])}"
+            if written and all(task.state == TaskState.CONFIRMED for task in written):
+                self.promoted.append(self.session.get_one(Revision, rotation.revision_id))  # it is in force there
+        why.reason = f"{before} {why.reason} {holding}".strip()
         self._end(rotation, tasks, RotationState.STUCK, Status.FAILED, why)
 
     def _discard_pending(self, rotation: Rotation) -> None:
@@ -283,7 +310,8 @@ class Settlement:
         rotation.state, rotation.status, rotation.ended_at = state, status, now()
         if why is not None:
             rotation.reason, rotation.cause, rotation.mend = why.reason, why.cause, why.mend
-        for task in tasks:
+        vault = self.vaults.get(rotation.id)
+        for task in [*tasks, *([vault] if vault is not None else [])]:
             if state == RotationState.SUCCESSFUL and goes_on(task):
                 continue
             task.ended_at = task.ended_at or rotation.ended_at
@@ -310,8 +338,9 @@ def _written(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _view(task: Task, current: Revision | None) -> StepView:
-    # A password brought in since it was asked for (an import) was not the one that was proved.
-    known = current is not None and current.created_at <= task.created_at
+    # A password brought in since it was asked for (an import) was not the one that was proved; what the vault held, and
+    # was kept for this very rotation, was.
+    known = current is not None and (current.created_at <= task.created_at or current.rotation_id == task.rotation_id)
     return StepView(
         state=TaskState(task.state),
         taken=task.taken_at is not None,

@@ -3,7 +3,7 @@
 Planning reads our own rows only. What the directories say at the moment of writing is checked again by the steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,9 +11,12 @@ from sqlmodel import Session
 
 from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
+from bot.rotation import outcomes
 from bot.rotation.following import who_follows, why_nobody_writes
 from bot.rules import policy_of, rule_for
 from bot.switches import SWITCHED_OFF, why_off
+from bot.tiers import tier_with
+from storage.connections import connection_names
 from storage.lanes import retry_now
 from storage.models import (
     Account,
@@ -28,9 +31,15 @@ from storage.models import (
     Tier,
     now,
 )
+from storage.recordings import outside_vaults
 from storage.revisions import find_revisions
 from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
 from storage.tasks import add_tasks
+
+
+def tiers_of(record: Record, accounts: Sequence[MatchedAccount]) -> set[Tier]:
+    """Every tier that writing this record concerns. One that belongs to nobody may be anybody's: privileged."""
+    return {tier_with(each.account.tier, record.restricted) for each in accounts} or {Tier.PRIVILEGED}
 
 
 class Intent(StrEnum):
@@ -60,6 +69,10 @@ class Preview:
     """When refused: what those refused for the same reason have in common."""
     undo: str = ""
     """When rotated in several directories: what becomes of it if one of them refuses for good."""
+    restores: int | None = None
+    """The earlier revision it would bring back, instead of a new password."""
+    vault_only: bool = False
+    """Only the vault would get it."""
 
 
 def preview(
@@ -70,11 +83,12 @@ def preview(
     matched = matched_accounts(session, ids)
     already = open_rotations(session, ids)
     currents = find_revisions(session, ids, RevisionState.CURRENT) if len(ids) <= _FEW else None
+    vaults = connection_names(session, {record.connection_id for _organization, record in records})
     rules: dict[int, str] = {}
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
-        refusal = _refusal(session, operator, organization, accounts, by_name=by_name)
+        refusal = _refusal(session, operator, organization, record, accounts, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -86,8 +100,10 @@ def preview(
                 rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
+            edited = _edited(record, vaults[record.connection_id])
             reason = f"{rules[organization.id]} A directory that asks for more gets more."
-            reason = " ".join(filter(None, [reason, who_follows(accounts), undo]))
+            reason = " ".join(filter(None, [reason, who_follows(accounts), undo, edited]))
+            undo = f"{undo} {edited}".strip()
         found.append(
             Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
         )
@@ -98,14 +114,27 @@ _FEW = 10_000
 _Refusal = tuple[Intent, Status | None, str, str]
 
 
+def _edited(record: Record, vault: str) -> str:
+    """Somebody edited it in its vault since Rekey last wrote or kept its password."""
+    if record.kept_password_at is None or record.password_updated_at == record.kept_password_at:
+        return ""
+    return outcomes.edited(record.password_updated_at, vault)
+
+
 def _refusal(
     session: Session,
     operator: Operator,
     organization: Organization,
+    record: Record,
     accounts: Sequence[MatchedAccount],
     *,
     by_name: bool,
 ) -> _Refusal | None:
+    if record.archived_at is not None:
+        gone = "The record is gone from its vault (archived, deleted or moved). Choose another record for this account."
+        return Intent.REFUSE, Status.API_ERROR, gone, "record-gone"
+    if record.guard is not None:
+        return Intent.REFUSE, Status.NOT_PERMITTED, record.guard, "vaulted"
     if not accounts:
         return (
             Intent.REFUSE,
@@ -129,7 +158,8 @@ def _refusal(
         return Intent.REFUSE, Status.NOT_PERMITTED, orphan.reason, orphan.cause
     for matched in accounts:
         account = matched.account
-        refusal = _account_refusal(operator, organization, account, by_name=by_name)
+        tier = tier_with(account.tier, record.restricted)
+        refusal = _account_refusal(operator, organization, account, tier, by_name=by_name)
         if refusal is not None:
             intent, status, reason, cause = refusal
             return intent, status, f"{account.domain}\\{account.username}: {reason}", cause
@@ -137,9 +167,8 @@ def _refusal(
 
 
 def _account_refusal(
-    operator: Operator, organization: Organization, account: Account, *, by_name: bool
+    operator: Operator, organization: Organization, account: Account, tier: Tier, *, by_name: bool
 ) -> _Refusal | None:
-    tier = Tier(account.tier)
     if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
         decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
         return Intent.LEAVE_OUT, None, decision.reason, ""
@@ -196,6 +225,8 @@ def request(
     ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
     by_record = {each.record.id: rotation_id for each, rotation_id in zip(new, ids, strict=True)}
     by_record |= {each.record.id: each.open.id for each in previews if each.open is not None}
+    outside = outside_vaults(session, [each.record.connection_id for each in previews])
+    add_tasks(session, [_record_task(each, by_record) for each in previews if _is_recorded(each, outside)])
     add_tasks(
         session,
         [
@@ -209,15 +240,32 @@ def request(
                 "position": _likelihood_to_refuse(matched.account),
             }
             for each in previews
-            if each.intent is Intent.ROTATE
+            if each.intent is Intent.ROTATE and not each.vault_only
             for matched in each.accounts
         ],
     )
-    lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in (Intent.ROTATE, Intent.JOIN)}
+    going = [each for each in previews if each.intent in (Intent.ROTATE, Intent.JOIN)]
+    lanes = {matched.connection.id for each in going if not each.vault_only for matched in each.accounts}
+    lanes |= outside & {each.record.connection_id for each in going}
     retry_now(session, sorted(lanes))
     asked = [each for each in previews if each.record.id in by_record]
     trail.append_all(session, [_line(operator, each, by_record) for each in asked])
     return [by_record[each.record.id] for each in asked]
+
+
+def _is_recorded(each: Preview, outside: Collection[int]) -> bool:
+    return each.intent is Intent.ROTATE and each.record.connection_id in outside
+
+
+def _record_task(each: Preview, by_record: Mapping[int, int]) -> dict[str, object]:
+    """The step towards its vault outside: first in line, since nothing begins before the vault was looked at."""
+    return {
+        "organization_id": each.organization.id,
+        "connection_id": each.record.connection_id,
+        "kind": TaskKind.RECORD,
+        "state": TaskState.WAITING,
+        "rotation_id": by_record[each.record.id],
+    }
 
 
 def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[str, object]:
@@ -226,6 +274,9 @@ def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[s
         "record_id": each.record.id,
         "requested_by": operator.key,
         "by_name": by_name,
+        "restores": each.restores,
+        "vault_only": each.vault_only,
+        "revision_id": each.restores if each.vault_only else None,
     }
     if each.intent is Intent.REFUSE:
         rotation |= {
@@ -246,6 +297,10 @@ def _likelihood_to_refuse(account: Account) -> int:
 
 def _line(operator: Operator, each: Preview, by_record: dict[int, int]) -> Line:
     event = {Intent.ROTATE: "rotation.requested", Intent.JOIN: "rotation.joined"}.get(each.intent, "rotation.refused")
+    details: dict[str, object] = {"reason": each.reason} if each.intent is Intent.REFUSE else {}
+    if each.restores is not None:
+        event = "restore.refused" if each.intent is Intent.REFUSE else "restore.requested"
+        details |= {"revision": each.restores, "vault_only": each.vault_only}
     return Line(
         event=event,
         operator=operator.key,
@@ -253,5 +308,5 @@ def _line(operator: Operator, each: Preview, by_record: dict[int, int]) -> Line:
         organization=each.organization,
         subject=f"rotation {by_record[each.record.id]} of record {each.record.id}",
         result=each.status or "ok",
-        details={"reason": each.reason} if each.intent is Intent.REFUSE else {},
+        details=details,
     )

@@ -68,7 +68,9 @@ class Progress:
     """Of the failed ones: those a person must look at, one by one."""
     cancelled: int = 0
     begun: int = 0
-    """A password was staged, and not every directory was proved to take it yet."""
+    """A password was staged, and not every directory was proved to take it yet, nor its vault."""
+    recording: int = 0
+    """Of the begun ones: every directory holds it, and only its vault outside does not yet."""
     planned: int = 0
     """Nothing was begun: may still be cancelled."""
     rotated: tuple[Record, ...] = ()
@@ -120,7 +122,9 @@ def progress(session: Session, request: Request) -> Progress:
         failed=many(RotationState.REFUSED, RotationState.PUT_BACK, RotationState.STUCK),
         stuck=many(RotationState.STUCK),
         cancelled=many(RotationState.CANCELLED),
-        begun=many(RotationState.ROTATING, RotationState.PUTTING_BACK) + many(RotationState.PLANNED, begun=True),
+        begun=many(RotationState.ROTATING, RotationState.PUTTING_BACK, RotationState.RECORDING)
+        + many(RotationState.PLANNED, begun=True),
+        recording=many(RotationState.RECORDING),
         planned=many(RotationState.PLANNED, begun=False),
         rotated=tuple(successful_records(session, request.id, SHOWN_NAMES)),
         left=_names([record for record, _begun in left_records(session, request.id, SHOWN_NAMES)]),

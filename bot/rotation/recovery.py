@@ -21,6 +21,7 @@ from bot.errors import (
 )
 from bot.rotation.calls import proofs, worst
 from bot.rotation.engine import Refusal, Results, Settlement
+from bot.rotation.recording import refuse_unbegun
 from bot.rotation.worker import LOCKOUT_WINDOW, STOPPING, SYSTEMIC, Worker, note_stopped
 from storage.connections import get_connection
 from storage.lanes import hold, note_failure
@@ -117,6 +118,7 @@ def refuse_rest(worker: Worker) -> None:
 
     Rotations that may have been written stay in progress: they are looked at when the lane is asked for again.
     """
+    refuse_unbegun(worker)
     while True:
         with worker.database.writing() as session:
             lane = hold(session, worker.connection_id, worker.token)

@@ -7,7 +7,8 @@ from sqlmodel import Session
 
 from storage.connections import connection_names
 from storage.lanes import get_lane
-from storage.models import Account, Organization, Record, Rotation, Status, Task, TaskKind, TaskState
+from storage.models import Account, Organization, Record, Rotation, RotationState, Status, Task, TaskKind, TaskState
+from storage.recordings import record_tasks_of
 from storage.rotations import latest_rotations, matched_accounts
 from storage.tasks import steps_of_rotations
 
@@ -39,12 +40,14 @@ def report(session: Session, records: Sequence[tuple[Organization, Record]]) -> 
     ids = [record.id for _organization, record in records]
     latest = latest_rotations(session, ids)
     tasks = steps_of_rotations(session, [rotation.id for rotation in latest.values()])
+    vaults = record_tasks_of(session, [rotation.id for rotation in latest.values()])
     matched = matched_accounts(session, ids)
     names = connection_names(session, {task.connection_id for steps in tasks.values() for task in steps})
     found = []
     for organization, record in records:
         rotation = latest.get(record.id)
         steps = tasks.get(rotation.id, []) if rotation is not None else []
+        towards_vault = vaults.get(rotation.id) if rotation is not None else None
         if steps and rotation is not None:
             accounts = tuple(
                 AccountStatus(names[task.connection_id], _username(session, task), _account_status(rotation, task))
@@ -62,7 +65,7 @@ def report(session: Session, records: Sequence[tuple[Organization, Record]]) -> 
                 organization=organization,
                 rotation=rotation,
                 status=Status(rotation.status) if rotation is not None else None,
-                reason=_reason(session, organization, rotation, steps),
+                reason=_reason(session, organization, rotation, [*([towards_vault] if towards_vault else []), *steps]),
                 mend=rotation.mend if rotation is not None else "",
                 accounts=accounts,
             )
@@ -105,7 +108,10 @@ def _reason(session: Session, organization: Organization, rotation: Rotation | N
                 next_look = "Nothing more is tried there until somebody asks again: rotate it by name."
             else:
                 next_look = "It is looked at again by itself."
-            touched = "Nothing was changed yet." if rotation.attempts == 0 else "Every password is kept meanwhile."
+            untouched = rotation.attempts == 0 and rotation.state != RotationState.RECORDING
+            touched = "Nothing was changed yet." if untouched else "Every password is kept meanwhile."
+            if task.kind == TaskKind.RECORD and rotation.state == RotationState.RECORDING:
+                touched = "The new password is shown by Rekey meanwhile, and no other one is begun."
             trouble = lane.frozen_reason or lane.failure_reason
             return " ".join(filter(None, [rotation.reason, trouble, next_look, touched]))
     waiting = next((task.reason for task in steps if task.reason and task.ended_at is None), "")

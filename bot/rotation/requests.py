@@ -18,9 +18,12 @@ from bot.approvals import ask, decide, expired, remind, takes_two
 from bot.audit import Line, Trail
 from bot.errors import BadInput, NotPermitted, RowNotFound
 from bot.permissions import PROTECTED, Operator, operator_named
-from bot.rotation.planning import Intent, Preview, preview, request
+from bot.rotation import restoring
+from bot.rotation.planning import Intent, Preview, preview, request, tiers_of
+from bot.rotation.restoring import Restore
 from bot.settings import Settings
 from storage.approvals import get_approval
+from storage.escrow import Escrow
 from storage.models import (
     Approval,
     ApprovalState,
@@ -93,10 +96,12 @@ def draft(
     operator: Operator,
     organization: Organization,
     records: Sequence[Record] | None,
+    restore: Restore | None = None,
 ) -> Draft:
     """Keep what this operator is about to ask for: these records by name, or everything "all" means for None.
 
-    Asking by name for what one may not rotate is on record, although nothing comes of it.
+    `restore`: an earlier password for the one record, instead of a new one. Asking by name for what one may not rotate
+    is on record, although nothing comes of it.
     """
     asked = records if records is not None else [each for _, each in approved_records(session, organization.id)]
     forget_previews(session, operator.key, now() - _A_DAY)
@@ -105,6 +110,8 @@ def draft(
         requested_by=operator.key,
         by_name=records is not None,
         record_ids=list(dict.fromkeys(record.id for record in asked)),
+        restores=restore.revision_id if restore is not None else None,
+        vault_only=restore is not None and restore.vault_only,
         plan="",
         state=RequestState.PREVIEW,
     )
@@ -117,7 +124,7 @@ def draft(
         session,
         [
             Line(
-                event="rotation.refused",
+                event="rotation.refused" if restore is None else "restore.refused",
                 operator=operator.key,
                 source=operator.source,
                 organization=organization,
@@ -223,7 +230,7 @@ def as_it_stands(session: Session, settings: Settings, operator: Operator, kept:
         for record_id in kept.record_ids
         if record_id in found and found[record_id].organization_id == organization.id
     ]
-    previews = tuple(preview(session, operator, records, by_name=kept.by_name))
+    previews = tuple(previews_of(session, operator, kept, records))
     started = confirmed_since(session, operator.key, now() - _HOUR)
     return Draft(
         request=kept,
@@ -234,14 +241,28 @@ def as_it_stands(session: Session, settings: Settings, operator: Operator, kept:
     )
 
 
+def previews_of(
+    session: Session, operator: Operator, kept: Request, records: Sequence[tuple[Organization, Record]]
+) -> list[Preview]:
+    """What this request would do to these of its records."""
+    if kept.restores is None:
+        return preview(session, operator, records, by_name=kept.by_name)
+    restore = Restore(kept.restores, kept.vault_only)
+    return [restoring.preview(session, operator, organization, record, restore) for organization, record in records]
+
+
 def _requester(session: Session, settings: Settings, kept: Request) -> Operator:
     return operator_named(session, kept.requested_by, "Slack", settings.administrators)
 
 
 def needs_two(settings: Settings, operator: Operator, previews: Sequence[Preview]) -> bool:
     """Whether any of these that would be rotated takes a second administrator."""
-    tiers = {Tier(m.account.tier) for each in previews if each.intent in GOING for m in each.accounts}
-    return takes_two(operator, tiers, second_administrator=settings.second_administrator)
+    return takes_two(operator, _tiers(previews), second_administrator=settings.second_administrator)
+
+
+def _tiers(previews: Sequence[Preview]) -> set[Tier]:
+    """Of everything that would be written."""
+    return {tier for each in previews if each.intent in GOING for tier in tiers_of(each.record, each.accounts)}
 
 
 def plan_of(drafted: Draft) -> str:
@@ -250,6 +271,7 @@ def plan_of(drafted: Draft) -> str:
         drafted.organization.id,
         drafted.request.requested_by,
         drafted.request.by_name,
+        *([drafted.request.restores, drafted.request.vault_only] if drafted.request.restores is not None else []),
         [
             [each.record.id, each.intent, each.status, each.reason,
              [[m.account.id, m.account.tier, m.connection.id] for m in each.accounts]]
@@ -269,8 +291,10 @@ def _start(
 ) -> None:
     kept, organization = drafted.request, drafted.organization
     rotations = request(session, trail, requester, drafted.previews, by_name=kept.by_name)
+    if kept.vault_only:
+        restoring.finish_here(session, Escrow(settings.escrow_dir), rotations)
     protected = {
-        each.record.id: [m.account.id for m in each.accounts if Tier(m.account.tier) in PROTECTED]
+        each.record.id: [m.account.id for m in each.accounts if tiers_of(each.record, [m]) & PROTECTED]
         for each in drafted.going
     }
     # The second administrator agreed to the accounts that were privileged then; whoever becomes it later is not meant.
@@ -301,8 +325,8 @@ def _start(
 def _who_agreed(drafted: Draft, approval: Approval | None, requester: Operator, settings: Settings) -> str:
     if approval is not None:
         return str(approval.decided_by)
-    tiers = {Tier(m.account.tier) for each in drafted.going for m in each.accounts}
-    relaxed = not settings.second_administrator and takes_two(requester, tiers, second_administrator=True)
+    protected = takes_two(requester, _tiers(drafted.going), second_administrator=True)
+    relaxed = not settings.second_administrator and protected
     return "not asked: REKEY_SECOND_ADMINISTRATOR is off" if relaxed else "not needed"
 
 

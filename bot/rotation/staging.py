@@ -14,11 +14,13 @@ from bot.errors import (
     RekeyError,
 )
 from bot.passwords import PasswordPolicy, generate, name_parts, strictest
-from bot.permissions import PROTECTED, Operator, may_rotate, operator_named
+from bot.permissions import PROTECTED, Operator, may_restore, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Settlement
+from bot.rotation.restoring import earlier
 from bot.rotation.worker import Worker
 from bot.rules import policy_of, rule_for
 from bot.switches import SWITCHED_OFF, why_off
+from bot.tiers import tier_with
 from storage.approvals import agreed_accounts
 from storage.connections import get_connection
 from storage.models import (
@@ -69,9 +71,12 @@ def why_not(
             Refused("The match is no longer approved, so this account was left alone.", cause="consent-withdrawn"),
             Status.NOT_PERMITTED,
         )
-    rotation, organization, tier = step.rotation, step.organization, _effective(step.account, standing.tier)
+    rotation, organization = step.rotation, step.organization
+    tier = tier_with(_effective(step.account, standing.tier), step.record.restricted)
     operator = requesters[rotation.requested_by]
     decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
+    if rotation.restores is not None:
+        decision = may_restore(operator, organization.id, tier)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
         return Refusal(Refused(decision.reason, cause="operator-not-permitted"), status)
@@ -105,11 +110,14 @@ def stage(
     new = [(step, standing) for step, standing in going if step.revision is None]
     passwords: dict[int, SecretStr] = {}
     for rotation_id, policy in _policies(session, new).items():
+        step = next(step for step, _standing in new if step.rotation.id == rotation_id)
         try:
-            passwords[rotation_id] = generate(policy)
+            restores = step.rotation.restores
+            passwords[rotation_id] = generate(policy) if restores is None else earlier(session, worker, step, policy)
         except BadInput as error:
-            step = next(step for step, _standing in new if step.rotation.id == rotation_id)
             settlement.refuse(step, Refusal(Refused(str(error), cause="policy-cannot-be-met"), Status.FAILED))
+        except Refused as error:
+            settlement.refuse(step, Refusal(error, Status.FAILED))
     new = [(step, standing) for step, standing in new if step.rotation.id in passwords]
     if not new:
         return staged
@@ -126,7 +134,7 @@ def stage(
                 record=step.record,
                 password=passwords[step.rotation.id],
                 state=RevisionState.PENDING,
-                origin="generated",
+                origin="generated" if step.rotation.restores is None else "restored",
                 created_by=step.rotation.requested_by,
                 rotation_id=step.rotation.id,
             )

@@ -28,8 +28,10 @@ class Move(StrEnum):
     """Some step is under way or due; it will come back here."""
     NEXT = "next"
     """Every step so far is done: the first checked one may be applied."""
+    RECORD = "record"
+    """Every account was proved to take the new password: its vault outside is next."""
     FINISH = "finish"
-    """Every account was proved to take the new password."""
+    """Every account was proved to take the new password, and so was the vault outside."""
     END_REFUSED = "end_refused"
     """Refused before any account took it."""
     PUT_BACK = "put_back"
@@ -53,9 +55,15 @@ class StepView:
     tries: int = 0
 
 
-def decide(state: RotationState, steps: Sequence[StepView]) -> Move:
-    """The one next move of an open rotation. Total: every combination of step states has an answer."""
+def decide(state: RotationState, steps: Sequence[StepView], vault: TaskState | None = None) -> Move:
+    """The one next move of an open rotation. Total: every combination of step states has an answer.
+
+    `vault` is the state of its step towards a vault outside; None where the vault is embedded. It is refused only while
+    nothing was written anywhere, and never has a directory put back.
+    """
     states = {step.state for step in steps}
+    if vault == TaskState.REFUSED and not any(step.taken for step in steps) and not states & _WRITING:
+        return Move.END_REFUSED
     if TaskState.UNKNOWN in states:
         return Move.WAIT if states & _WRITING else Move.STICK
     if state == RotationState.PUTTING_BACK:
@@ -75,9 +83,21 @@ def decide(state: RotationState, steps: Sequence[StepView]) -> Move:
         return Move.RETRY if all(step.tries + 1 < MOST_TRIES for step in refused) else Move.STICK
     if states & _UNDER_WAY:
         return Move.WAIT
-    if states == {TaskState.CONFIRMED}:
-        return Move.FINISH
+    if states == {TaskState.CONFIRMED} or (not states and vault is not None):  # none: a restore in the vault alone
+        return _towards_the_vault(vault)
     return Move.NEXT if TaskState.CHECKED in states else Move.STICK
+
+
+def _towards_the_vault(vault: TaskState | None) -> Move:
+    match vault:
+        case None | TaskState.DONE:
+            return Move.FINISH
+        case TaskState.WAITING | TaskState.CHECKED:
+            return Move.RECORD
+        case TaskState.READY | TaskState.RECORDING:
+            return Move.WAIT
+        case _:
+            return Move.STICK
 
 
 def status_of(error: OutsideError) -> Status:

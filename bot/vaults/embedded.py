@@ -2,18 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
+from pydantic import SecretStr
 from sqlmodel import Session
 
+from bot.errors import NotFound
+from bot.findings import Finding, Level
+from bot.vaults.base import Held, NewRecord, Permit, RecordChanges, SeenRecord
 from bot.vaults.csv_file import CsvRecord
-from storage.connections import name_key
-from storage.models import Account, Connection, Organization, Record, Revision, RevisionState
+from storage.connections import EMBEDDED, get_connection, name_key
+from storage.database import Database
+from storage.models import Account, Connection, Organization, Record, Revision, RevisionState, Status
 from storage.names import fold
 from storage.portions import portions
-from storage.records import new_record, records_named
-from storage.revisions import Draft, Safe, add_revisions, find_revisions, open_revision
+from storage.records import find_record, new_record, records_named, records_of
+from storage.revisions import Draft, Safe, add_revisions, find_revision, find_revisions, open_revision
 
-KIND = "embedded"
+KIND = EMBEDDED
 ORIGIN = "imported"
 
 
@@ -144,3 +151,101 @@ def _why_not(current: Revision | None, pending: Revision | None, *, overwrite: b
             "Import with overwrite if the file is right."
         )
     return ""
+
+
+class EmbeddedVault:
+    """The embedded vault behind the Vault port. It is our own database: nothing is sent, and no reply can be lost.
+
+    What the engine itself records goes into its own transactions instead; this is for whoever works with any vault.
+    """
+
+    overlap = 1
+
+    def __init__(self, database: Database, safe: Safe, connection_id: int, operator: str = "rekey") -> None:
+        self._database, self._safe, self._connection_id, self._operator = database, safe, connection_id, operator
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+    def check(self) -> list[Finding]:
+        """See `Vault.check`."""
+        with self._database.reading() as session:
+            vault = get_connection(session, self._connection_id)
+            count = len(records_of(session, vault.organization_id, vault.id))
+        return [Finding(Level.OK, f"The embedded vault {vault.name} holds {count:,} records, in Rekey's own database.")]
+
+    def records(self, since: str | None) -> RecordChanges:
+        """See `Vault.records`. There is no cursor: it is all here."""
+        del since
+        with self._database.reading() as session:
+            vault = get_connection(session, self._connection_id)
+            rows = [_seen(row) for row in records_of(session, vault.organization_id, vault.id)]
+        return RecordChanges(rows, None, complete=True)
+
+    def may_write(self, record: str) -> Permit:
+        """See `Vault.may_write`."""
+        with self._database.reading() as session:
+            row = self._row(session, record)
+            if row.archived_at is not None:
+                why = f"{row.name} is archived. Choose another record."
+                return Permit(_seen(row), False, Status.NOT_PERMITTED, why, "vault-archived")
+            return Permit(_seen(row), True)
+
+    def read(self, record: str) -> Held:
+        """See `Vault.read`."""
+        with self._database.reading() as session:
+            row = self._row(session, record)
+            current = find_revision(session, row.id, RevisionState.CURRENT)
+            home = session.get_one(Organization, row.organization_id)
+            secret = None if current is None else open_revision(self._safe, home.uid, row.uid, current)
+            return Held(_seen(row), secret)
+
+    def write(self, record: str, secret: SecretStr) -> SeenRecord:
+        """See `Vault.write`. The same password again is no new revision."""
+        held = self.read(record)
+        if held.secret == secret:
+            return held.record
+        with self._database.writing() as session:
+            row = self._row(session, record)
+            home = session.get_one(Organization, row.organization_id)
+            draft = Draft(home, row, secret, RevisionState.CURRENT, "written", self._operator)
+            row.password_updated_at = add_revisions(session, self._safe, [draft])[0].created_at
+            return _seen(row)
+
+    def create(self, wanted: NewRecord, secret: SecretStr | None = None) -> SeenRecord:
+        """See `Vault.create`."""
+        with self._database.writing() as session:
+            row = find_record(session, self._connection_id, wanted.mark)
+            if row is None:
+                vault = get_connection(session, self._connection_id)
+                row = new_record(vault.organization_id, vault.id, wanted.name, wanted.username, url=wanted.url)
+                row.uid = wanted.mark
+                session.add(row)
+                session.flush()
+            seen = _seen(row)
+        return seen if secret is None else self.write(seen.external_id, secret)
+
+    def _row(self, session: Session, record: str) -> Record:
+        row = find_record(session, self._connection_id, record)
+        if row is None:
+            raise NotFound(
+                f"The embedded vault has no record {record}. Nothing was changed.", cause="vault-record-gone"
+            )
+        return row
+
+
+def _seen(row: Record) -> SeenRecord:
+    return SeenRecord(
+        external_id=row.uid,
+        name=row.name,
+        username=row.username,
+        url=row.url,
+        notes=row.notes,
+        category=row.category,
+        password_updated_at=row.password_updated_at,
+    )

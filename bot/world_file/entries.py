@@ -74,7 +74,8 @@ def _one_of(choices: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _reference(text: str) -> str:
+def reference(text: str) -> str:
+    """The text, when it points at a secret; what is one is refused, and not repeated."""
     # The value may be a password that somebody wrote into the file: never repeat it.
     if not re.fullmatch(r"(env|file):\S.*", text):
         raise _wrong(
@@ -99,7 +100,7 @@ def _day(value: str | date) -> str:
 
 
 Guid = Annotated[str, AfterValidator(_guid)]
-Reference = Annotated[str, AfterValidator(_reference)]
+Reference = Annotated[str, AfterValidator(reference)]
 Name = Annotated[str, AfterValidator(_name)]
 OperatorId = Annotated[str, _matching(r"[UW][A-Z0-9]{2,}", "an operator is a Slack user id, such as U012AB3CD")]
 ChannelId = Annotated[str, _matching(r"[CG][A-Z0-9]{2,}", "a channel is a Slack channel id, such as C012AB3CD")]
@@ -184,15 +185,8 @@ class EntraEntry(DirectoryEntry):
     cloud: str | CloudEntry | None = None
 
 
-class VaultEntry(Entry):
-    """Who keeps the organization's passwords for people."""
-
-    name: Name
-    kind: Annotated[str, _one_of(["embedded"])]
-
-
 class OrganizationEntry(Entry):
-    """One organization. `directories` are read one by one, each by the entry of its kind."""
+    """One organization. `directories` and the `vault` are read one by one, each by the entry of its kind."""
 
     name: Name
     channel: ChannelId | None = None
@@ -202,7 +196,7 @@ class OrganizationEntry(Entry):
     bulk: list[Annotated[str, _one_of(BULK_TIERS)]] | None = None
     tiers: dict[Annotated[str, _one_of(MARKABLE)], list[Username]] | None = None
     directories: list[dict[str, Any]] = []
-    vault: VaultEntry
+    vault: dict[str, Any]
 
 
 class WorldEntry(Entry):

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from bot.connections import settings_of
 from bot.rules import FIELDS
 from bot.switches import switch_of
+from bot.world_file import vaults
 from bot.world_file.kinds import CREDENTIALS, references
 from storage.connections import connections_of
 from storage.grants import operators_with
@@ -70,7 +71,7 @@ def _organization(session: Session, organization: Organization, connections: lis
     }
     for connection in connections:
         if connection.side == "vault":
-            entry["vault"] = {"name": connection.name, "kind": connection.kind}
+            entry["vault"] = vaults.exported(connection)
     return {name: value for name, value in entry.items() if value is not None}
 
 

@@ -22,14 +22,15 @@ from bot.connections import (
     still_sealed_for,
 )
 from bot.errors import BadInput, SealBroken
-from bot.organizations import add_vault, bring_in, mark, new_directory
+from bot.organizations import bring_in, mark, new_directory
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.rules import FIELDS, set_global_rule
 from bot.switches import switch_of, turn
+from bot.world_file import vaults
 from bot.world_file.document import Place
 from bot.world_file.kinds import CREDENTIALS, DirectoryWanted, references
 from bot.world_file.reading import OrganizationWanted, World
-from storage.connections import add_connections, connections_of, name_key
+from storage.connections import EMBEDDED, add_connections, connections_of, name_key
 from storage.database import Database
 from storage.grants import operators_with, set_operators
 from storage.models import Connection, Organization, Role, now
@@ -43,7 +44,7 @@ _BY = "rekey apply"
 
 @dataclass(frozen=True, slots=True)
 class NewDirectory:
-    """A directory connection as it would be stored, to be tested before it is."""
+    """A connection as it would be stored, to be tested before it is."""
 
     organization: str
     connection: Connection
@@ -57,7 +58,7 @@ class Plan:
     changes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     directories: list[NewDirectory] = field(default_factory=list)
-    """New and changed ones."""
+    """New and changed ones, vaults outside among them."""
     audit: list[Line] = field(default_factory=list)
 
     def add(self, line: str, event: str, organization: Organization | None = None, subject: str = "") -> None:
@@ -123,7 +124,7 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
         key = name_key(wanted.entry.name)
         organization = _organization(session, plan, wanted, stored.get(key), released.get(key))
         known = connections.get(organization.id, [])
-        _vault(session, plan, world, wanted, organization, known)
+        _vault(session, plan, world, keys, wanted, organization, known)
         for directory in wanted.directories:
             found = _same_name(world, (*directory.place, "name"), directory.name, "directory", known)
             _directory(session, plan, world, keys, organization, directory, found, overwrite_credentials)
@@ -241,21 +242,29 @@ def _vault(
     session: Session,
     plan: Plan,
     world: World,
+    keys: KeyRing,
     wanted: OrganizationWanted,
     organization: Organization,
     known: Iterable[Connection],
 ) -> None:
-    name = wanted.entry.vault.name
-    _same_name(world, (*wanted.place, "vault", "name"), name, "vault", known)
-    vault = next((connection for connection in known if connection.side == "vault"), None)
-    if vault is None:
-        add_vault(session, organization, name)
-        plan.add(f"+ vault {name} of {organization.name} (embedded)", "connection.added", organization, name)
-    elif vault.name != name:
-        line = f"~ vault {vault.name} of {organization.name}: name {vault.name} → {name}"
-        plan.add(line, "connection.changed", organization, name)
-        vault.name, vault.name_key = name, name_key(name)
-        session.add(vault)
+    vault = wanted.vault
+    _same_name(world, (*vault.place, "name"), vault.name, "vault", known)
+    present = next((connection for connection in known if connection.side == "vault"), None)
+    named = present.name if present is not None else ""
+    row, before, after, said = vaults.put(world.document, session, keys, organization, vault, present)
+    if not before:
+        where = f", {after['organization']}" if "organization" in after else ""
+        line = f"+ vault {vault.name} of {organization.name} ({vault.kind}{where})"
+        plan.add(line, "connection.added", organization, vault.name)
+    elif before != after or said:
+        changes = ([_differences(before, after)] if before != after else []) + said
+        line = f"~ vault {named} of {organization.name}: {'; '.join(changes)}"
+        plan.add(line, "connection.changed", organization, vault.name)
+    else:
+        return
+    if row.kind != EMBEDDED:
+        detached = Connection(**row.model_dump())
+        plan.directories.append(NewDirectory(organization.name, detached, vaults.stored_key(keys, row)))
 
 
 # ---- directories -----------------------------------------------------------------------------------------------------

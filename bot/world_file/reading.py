@@ -27,6 +27,8 @@ from bot.world_file.entries import (
     did_you_mean,
 )
 from bot.world_file.kinds import DirectoryWanted, directory_wanted
+from bot.world_file.references import secret_of
+from bot.world_file.vaults import ITGlueEntry, VaultWanted, entry_kind, vault_wanted
 from storage.connections import name_key
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -39,6 +41,7 @@ class OrganizationWanted:
     place: Place
     entry: OrganizationEntry
     directories: tuple[DirectoryWanted, ...]
+    vault: VaultWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ def _organization(
         _directory(document, (*place, "directories", number), value, settings, extra_kinds)
         for number, value in enumerate(entry.directories)
     )
+    vault = _vault(document, (*place, "vault"), entry.vault, settings)
     names = [((*wanted.place, "name"), wanted.name) for wanted in directories]
-    _refuse_twins(document, [((*place, "vault", "name"), entry.vault.name), *names])
+    _refuse_twins(document, [((*vault.place, "name"), vault.name), *names])
     both = set(entry.technicians or ()) & set(entry.viewers or ())
     if both:
         raise document.wrong((*place, "viewers"), f"{min(both)} is a technician here too: one person has one role")
@@ -88,7 +92,14 @@ def _organization(
             earlier = marked.setdefault(username.casefold(), tier)
             if earlier != tier:
                 raise document.wrong((*place, "tiers", tier, number), f"{username} is marked {earlier} already")
-    return OrganizationWanted(place, entry, directories)
+    return OrganizationWanted(place, entry, directories, vault)
+
+
+def _vault(document: Document, place: Place, value: Mapping[str, Any], settings: Settings) -> VaultWanted:
+    entry = _fitted(document, place, entry_kind(document, place, value), value)
+    key = entry.api_key if isinstance(entry, ITGlueEntry) else None
+    secret = None if key is None else secret_of(document, (*place, "api_key"), key, settings)
+    return vault_wanted(document, place, entry, secret, settings.extra_hosts)
 
 
 def _directory(

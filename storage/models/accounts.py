@@ -85,6 +85,7 @@ class Record(SQLModel, table=True):
         same_organization("connections", "connection_id"),
         Index("ix_records_username", "organization_id", "username_key"),
         Index("ix_records_name", "organization_id", "name_key"),
+        Index("one_record_per_entry", "connection_id", "external_id", unique=True),
     )
 
     id: int = Field(default=None, primary_key=True)  # None until flushed
@@ -99,7 +100,22 @@ class Record(SQLModel, table=True):
     url: str | None = None
     notes: str | None = None
     category: str | None = None
+    external_id: str | None = None
+    """The vault's own id of it; None in the embedded vault, and for one that is still to be made in its vault."""
+    embedded_in: str | None = None
+    """What it is embedded in there, such as a device; None for a record that stands on its own."""
+    link: str | None = None
+    """Its page in the vault, for people."""
+    guard: str | None = None
+    """Why its password is never written, in a sentence (vaulted); None when it may be."""
+    restricted: bool = False
+    """Its vault shows it to chosen people only, so here it counts as privileged."""
+    password_updated_at: datetime | None = None
+    """When its vault says its password last changed, by the vault's own clock; as last seen."""
+    kept_password_at: datetime | None = None
+    """The same for the password Rekey last wrote or kept: another time there now means somebody else's password."""
     archived_at: datetime | None = None
+    """When it was found archived, deleted or moved away in its vault."""
     created_at: datetime = Field(default_factory=now)
 
 
@@ -138,6 +154,8 @@ class Revision(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now)
     created_by: str = ""
     proved_at: datetime | None = None
+    recorded_at: datetime | None = None
+    """When its vault outside was proved to hold it; None while it never was, and in the embedded vault."""
     unsure: bool = False
     """Some write of it went unanswered: a directory may hold it though that was never proved, even once discarded."""
 

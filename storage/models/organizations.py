@@ -70,6 +70,8 @@ class Connection(SQLModel, table=True):
     off_at: datetime | None = None
     """Since when its switch is off: nothing is rotated there."""
     off_by: str | None = None
+    own_record_id: int | None = None
+    """The record of the account Rekey itself signs in with here: only through it is that account's password changed."""
     domain_names: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """Qualifiers this directory's usernames may carry: NetBIOS name, DNS name, UPN suffixes; lower case."""
     cursor: str | None = None

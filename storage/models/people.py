@@ -44,6 +44,10 @@ class Request(SQLModel, table=True):
     sign_out: bool = False
     """Sign everybody out everywhere whose password it changes, whatever the rule says, where a directory can."""
     record_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    restores: int | None = None
+    """The earlier revision that is to be brought back; None: new passwords."""
+    vault_only: bool = False
+    """Only the vault is to get it."""
     plan: str
     """SHA-256 of what the preview showed: records, accounts, tiers, verdicts. What is confirmed is what was seen."""
     state: str

@@ -45,6 +45,10 @@ class Rotation(SQLModel, table=True):
     """How many passwords were generated so far, 3 at most."""
     sign_out: bool = False
     """Whether its accounts are signed out everywhere once they have the new password, where a directory can do that."""
+    restores: int | None = None
+    """The earlier revision whose password it brings back, instead of a new one."""
+    vault_only: bool = False
+    """Only the vault gets that earlier password; no directory is touched."""
     requested_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
 

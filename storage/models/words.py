@@ -68,11 +68,13 @@ class Status(StrEnum):
 
 
 class RotationState(StrEnum):
-    """Where a rotation is; the diagram is in `bot.rotation`. The first three are open."""
+    """Where a rotation is; the diagram is in `bot.rotation`. The first four are open."""
 
     PLANNED = "planned"
     ROTATING = "rotating"
     PUTTING_BACK = "putting_back"
+    RECORDING = "recording"
+    """Every directory holds it; its vault outside does not yet."""
     SUCCESSFUL = "successful"
     REFUSED = "refused"
     PUT_BACK = "put_back"
@@ -118,6 +120,10 @@ class TaskKind(StrEnum):
     """See a cloud account take over the password its Active Directory was given. Never writes."""
     SIGN_OUT = "sign_out"
     """End the sessions of an account that has its new password."""
+    CREATE = "create"
+    """Make the records that are still to be made in its vault outside."""
+    RECORD = "record"
+    """Write a rotation's password to its vault outside."""
 
 
 class TaskState(StrEnum):
@@ -129,6 +135,7 @@ class TaskState(StrEnum):
     APPLYING = "applying"
     APPLIED = "applied"
     CONFIRMED = "confirmed"
+    RECORDING = "recording"
     REFUSED = "refused"
     PUT_BACK_READY = "put_back_ready"
     PUTTING_BACK = "putting_back"

@@ -56,7 +56,14 @@ def token(office: Office) -> SecretStr:
 def enters(office: Office, secret: str = "") -> Tried:
     ready = office.services
     tried = credentials.enter(
-        ready.database, ready.safe, ready.trail, ready.settings, ready.extra_kinds, token(office), "", {"bind_password": SecretStr(secret)}
+        ready.database,
+        ready.safe,
+        ready.trail,
+        ready.settings,
+        ready.extra_kinds,
+        token(office),
+        "",
+        {"bind_password": SecretStr(secret)},
     )
     assert isinstance(tried, Tried), tried
     return tried

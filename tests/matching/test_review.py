@@ -5,8 +5,11 @@ from sqlmodel import select
 
 from bot.matching import review
 from bot.permissions import Operator
+from storage.connections import give_lane
+from storage.lanes import get_lane
 from storage.matches import match_of
-from storage.models import Account, Connection, Record, Revision, Role, Rotation, RotationState, Tier, now
+from storage.models import Account, Connection, Record, Revision, Role, Rotation, RotationState, Task, Tier, now
+from storage.records import unmade_records
 from tests.matching.worlds import ADMINISTRATOR, World, new_world
 
 
@@ -187,15 +190,54 @@ def test_a_created_record_has_no_password_until_the_first_rotation(world: World)
     assert "Reopen the match first" in decide(world, "create_record", "bob")[0]
 
 
-def test_without_an_embedded_vault_no_record_is_created(world: World) -> None:
+def test_without_a_vault_no_record_is_created(world: World) -> None:
     world.accounts("jane")
     with world.database.writing() as session:
         vault = session.get(Connection, world.vault.id)
         assert vault is not None
-        vault.kind = "it-glue"
-    assert decide(world, "create_record", "jane") == [
-        "refused: Acme Dental has no embedded vault to create a record in."
-    ]
+        vault.side = "directory"
+    assert decide(world, "create_record", "jane") == ["refused: Acme Dental has no vault to create a record in."]
+
+
+def vault_outside(world: World) -> None:
+    with world.database.writing() as session:
+        vault = session.get(Connection, world.vault.id)
+        assert vault is not None
+        vault.kind = "itglue"
+        give_lane(session, vault)
+
+
+def test_in_a_vault_outside_a_record_is_made_in_its_lane(world: World) -> None:
+    world.accounts("jane")
+    vault_outside(world)
+    assert decide(world, "create_record", "jane") == ["done: The record has no password until the first rotation."]
+    with world.database.reading() as session:
+        (task,) = session.exec(select(Task)).all()
+        assert (task.kind, task.connection_id, task.ended_at) == ("create", world.vault.id, None)
+        assert [row.name for row in unmade_records(session, world.vault.id)] == ["CORP\\jane"]
+        assert get_lane(session, world.vault.id).wanted
+
+
+def test_a_vaulted_record_is_refused_before_anything_is_rotated(world: World) -> None:
+    world.accounts("jane")
+    world.records("jane", guard="It is vaulted.")
+    assert decide(world, "approve", "jane") == ["refused: jane cannot be rotated: Not Permitted. It is vaulted."]
+
+
+def test_a_restricted_record_takes_whoever_may_match_administrators(world: World) -> None:
+    world.accounts("jane")
+    world.records("jane", restricted=True)
+    (said,) = decide(world, "approve", "jane", operator=world.technician())
+    assert said.startswith("refused")
+    assert "privileged" in said
+    assert decide(world, "approve", "jane") == ["done: "]
+
+
+def test_a_record_embedded_in_a_device_is_nobodys_exact_one(world: World) -> None:
+    world.accounts("jane", "bob")
+    world.records("jane", embedded_in="Configuration FW-01")
+    world.records("bob", embedded_in="Contact Bob Stone")
+    assert world.stands("jane", "bob") == [("none", None), ("suggested", "bob")]
 
 
 @pytest.mark.parametrize("verb", ["ignore", "reopen"])

@@ -39,6 +39,7 @@ from storage.models import (
 from storage.records import get_record
 from storage.revisions import Draft, Safe, add_revisions, find_revision, open_revision, revisions_of
 from storage.rotations import open_rotations
+from tests.rotation.outside_vault import OutsideConnector, OutsideVault
 from tests.storage.worlds import new_safe
 
 ADMINISTRATOR = Operator("cli:tester@here", "command line", {None: Role.ADMINISTRATOR})
@@ -57,6 +58,8 @@ class World:
     connections: dict[str, Connection] = field(default_factory=dict)
     longest_pause: timedelta = timedelta(seconds=0.2)
     lease: timedelta = timedelta(seconds=30)
+    outside: OutsideVault = field(default_factory=OutsideVault)
+    """What stands at the other end once the vault is one of its own: see `moves_its_vault_outside`."""
 
     @classmethod
     def build(cls, database: Database, folder: Path) -> "World":
@@ -84,6 +87,27 @@ class World:
         self.connections[name] = connection
         self.domains[name] = domain or PracticeDomain(name.upper(), f"{name}.test")
         return self.domains[name]
+
+    def moves_its_vault_outside(self) -> OutsideVault:
+        """From here on records are made in a vault outside; it is the test's to play with."""
+        self.vault = Connection(
+            organization_id=self.organization.id, name="glue", name_key="glue", side="vault", kind="outside"
+        )
+        with self.database.writing() as session:
+            add_connections(session, [self.vault])
+        self.connections["glue"] = self.vault
+        return self.outside
+
+    def listed(self, record_name: str, accounts: Mapping[str, str], password: str, **details: object) -> Record:
+        """A record of the vault outside with this password, which Rekey has never read, approved as in `matched`."""
+        self.outside.has(f"id-{record_name}", record_name, password, **details)
+        seen = self.outside.entries[f"id-{record_name}"].seen
+        record = self.matched(record_name, accounts, password=None)
+        with self.database.writing() as session:
+            record = session.get_one(Record, record.id)
+            record.external_id, record.password_updated_at = seen.external_id, seen.password_updated_at
+            record.link, record.guard, record.restricted = seen.link, seen.guard, seen.restricted
+        return record
 
     def matched(self, record_name: str, accounts: Mapping[str, str], password: str | None = "Old-pass-0001!") -> Record:
         """A record with this password, approved for one account per directory (`{directory: username}`)."""
@@ -150,7 +174,15 @@ class World:
 
     def lanes(self) -> Lanes:
         """Another worker's way into every lane of this world."""
-        return Lanes(self.database, self.safe, self.trail, self.open_directory, self.lease, self.longest_pause)
+        return Lanes(
+            self.database,
+            self.safe,
+            self.trail,
+            self.open_directory,
+            self.lease,
+            self.longest_pause,
+            open_vault=lambda _connection: OutsideConnector(self.outside),
+        )
 
     def asks(self, *records: Record, by: Operator = ADMINISTRATOR, by_name: bool = True) -> list[int]:
         """Request rotations, as a person does; returns their ids."""

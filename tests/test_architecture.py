@@ -34,7 +34,7 @@ UNWRAPS = {
     "bot/directories/entra/settings.py": "the parts of a credential, read from and made into one sealed text",
     "bot/directories/entra/connector.py": "whether it is empty",
     "bot/directories/entra/graph.py": "the bearer's header line",
-    "bot/directories/entra/tokens.py": "what msal proves us with, and which entry of the app registration it is",
+    "bot/directories/entra/tokens.py": "what msal proves us with",
     "bot/directories/entra/writing.py": "the value of passwordProfile",
     "bot/http_session.py": "a header line, on its way out",
     "bot/keys.py": "the recovery key, on its way into its file",

@@ -2,8 +2,8 @@
 
 `Entra` is the connector of one tenant, `EntraSettings` and `EntraCredential` what it needs. Inside: tokens (msal) and
 graph (calls, pages, batches), clock and pacing (their time and limits), tenancy (what outlives a connector), roles (who
-may reset whom), tiers (who is an administrator), accounts, standing, reading (listings), writing, proof, requirements
-(what a tenant has to grant), customers (a partner's) and diagnostics (what refusals mean).
+may reset whom), tiers (who is an administrator), accounts, standing, reading (listings), writing, proof, onboarding
+(what a tenant has to grant, and a partner's customers) and diagnostics (what refusals mean).
 """
 
 from bot.directories.entra.connector import Entra

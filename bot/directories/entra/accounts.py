@@ -99,9 +99,13 @@ def guard_of(settings: EntraSettings, user: User, tiers: Tiers, token: Token) ->
             synced=True,
         )
     if user.get("isManagementRestricted") is True and not tiers.scoped(token):
-        return _not_ours(diagnostics.restricted(upn(user)))
+        reason = "It is in a restricted management administrative unit, which no role for the whole tenant reaches."
+        return _not_ours(reason, diagnostics.restricted(upn(user)))
     least = tiers.out_of_reach(token, account)
-    return _not_ours(diagnostics.role_missing(settings, upn(user), least, privileged=True)) if least else None
+    if not least:
+        return None
+    reason = f"It is an administrator's account, which our role in this tenant does not reach: that takes {least}."
+    return _not_ours(reason, diagnostics.role_missing(settings, upn(user), least, privileged=True))
 
 
 def seen(settings: EntraSettings, user: User, tiers: Tiers, token: Token) -> SeenAccount:
@@ -134,5 +138,5 @@ def tier_of(user: User, tiers: Tiers) -> Tier:
     return tiers.tier(str(user["id"]))
 
 
-def _not_ours(error: OutsideError) -> Guard:
-    return Guard(str(error), Status.ADMIN_NOT_PERMITTED, error.cause, error.mend)
+def _not_ours(reason: str, error: OutsideError) -> Guard:
+    return Guard(reason, Status.ADMIN_NOT_PERMITTED, error.cause, error.mend)

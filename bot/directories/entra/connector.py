@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from pydantic import SecretStr
 
 from bot.directories.base import Changes, Finding, Look, Proof, SeenTenant, Standing, Verdict
-from bot.directories.entra import customers, diagnostics, reading, requirements, writing
+from bot.directories.entra import diagnostics, onboarding, reading, writing
 from bot.directories.entra.accounts import User, set_at, upn
 from bot.directories.entra.clock import GraphClock
 from bot.directories.entra.graph import BATCH, Graph
@@ -49,6 +49,7 @@ class Entra:
         passing: Callable[[], float] = time.monotonic,
     ) -> None:
         self.overlap = overlap
+        self._credential = credential
 
         def new() -> Tenancy:
             clock = GraphClock(passing)
@@ -71,11 +72,7 @@ class Entra:
 
     def check(self) -> list[Finding]:
         """See the port."""
-        return requirements.findings(self.requirements())
-
-    def requirements(self) -> list[requirements.Requirement]:
-        """Everything this tenant has to grant, each with whether it does. Never raises for what is wrong outside."""
-        return requirements.requirements(self._graph)
+        return onboarding.walk(self._graph, self._credential)
 
     def accounts(self, since: str | None) -> Changes:
         """See the port."""
@@ -98,11 +95,11 @@ class Entra:
 
     def tenants(self) -> Iterable[SeenTenant]:
         """See `ListsTenants`."""
-        return customers.tenants(self._graph)
+        return onboarding.tenants(self._graph)
 
     def credential_ends_at(self) -> datetime | None:
         """See `KnowsItsEnd`."""
-        return requirements.credential_ends_at(self._graph)
+        return onboarding.ends_at(self._graph, self._credential)
 
     def _tiers(self) -> Tiers:
         return self._known.tiers.get(lambda: read_now(self._graph), _KNOWN_FOR)

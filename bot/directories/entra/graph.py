@@ -6,7 +6,7 @@ of its own, in any order (Microsoft's json-batching page). Links are followed to
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from bot.directories.entra import diagnostics
 from bot.directories.entra.clock import GraphClock
 from bot.directories.entra.pacing import Pace
 from bot.directories.entra.settings import EntraCredential, EntraSettings
-from bot.directories.entra.tokens import Keep, Token, Tokens, is_proof
+from bot.directories.entra.tokens import Keep, Token, Tokens
 from bot.errors import (
     AdminNotPermitted,
     NoAnswer,
@@ -90,10 +90,6 @@ class Graph:
         """One that knows of consents and roles given a moment ago."""
         self._tokens.forget(self.token())
         return self.token()
-
-    def may_be_ours(self, credential: Mapping[str, Any]) -> bool:
-        """Whether this entry of the app registration may be the secret or certificate we prove ourselves with."""
-        return is_proof(self.settings, self._credential, credential)
 
     def time(self) -> datetime | None:
         """What time it is at Graph; None before its first reply."""

@@ -7,10 +7,8 @@ what each AADSTS code means.
 """
 
 import base64
-import hashlib
 import json
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -219,20 +217,6 @@ def _proof(settings: EntraSettings, credential: EntraCredential) -> str | dict[s
             mend="Give the connection its certificate too.",
         )
     return {"private_key": credential.private_key.get_secret_value(), "public_certificate": settings.certificate}
-
-
-def is_proof(settings: EntraSettings, credential: EntraCredential, entry: Mapping[str, Any]) -> bool:
-    """Whether this entry of an app registration may be what the credential is: a certificate by its thumbprint, a
-    secret by its first characters, which is all that is ever shown of one.
-    """
-    if settings.certificate is not None:
-        raw = ssl.PEM_cert_to_DER_cert(settings.certificate)
-        thumbprints = {hashlib.new(name, raw, usedforsecurity=False).digest() for name in ("sha1", "sha256")}
-        shown = str(entry.get("customKeyIdentifier") or "")
-        written = {each for one in thumbprints for each in (one.hex().upper(), base64.b64encode(one).decode())}
-        return not shown or shown in written
-    secret = credential.client_secret
-    return secret is not None and secret.get_secret_value().startswith(str(entry.get("hint") or ""))
 
 
 def _claims(token: str) -> dict[str, Any]:

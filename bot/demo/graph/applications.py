@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bot.demo.graph.clock import Clock
 
@@ -33,6 +34,11 @@ class Certificate:
     ends_at: datetime
 
     @property
+    def identifier(self) -> str:
+        """Its SHA-1 thumbprint as Graph shows it: in base64."""
+        return self.sha1.replace("-", "+").replace("_", "/") + "="
+
+    @property
     def sha1(self) -> str:
         """Its thumbprint as the header `x5t` has it."""
         return self._thumbprint("sha1")
@@ -43,8 +49,6 @@ class Certificate:
         return self._thumbprint("sha256")
 
     def _thumbprint(self, algorithm: str) -> str:
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         digest = hashlib.new(algorithm, self.certificate.public_bytes(Encoding.DER), usedforsecurity=False).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

@@ -56,8 +56,9 @@ def _decoded(part: str) -> bytes:
 
 
 def _certificate(head: dict[str, Any], application: Application) -> Certificate:
+    sha256, sha1 = (str(head.get(name, "")).rstrip("=") for name in ("x5t#S256", "x5t"))
     for certificate in application.certificates:
-        if head.get("x5t#S256") == certificate.sha256 or head.get("x5t") == certificate.sha1:
+        if certificate.sha256 == sha256 or certificate.sha1 == sha1:
             return certificate
     raise _invalid(
         "The certificate with identifier used to sign the client assertion is not registered on application."

@@ -28,6 +28,8 @@ class Call:
     body: Any
     """What the JSON says; None when there was no body."""
     caller: AccessToken
+    template: str
+    """The route's path, with its keys in braces."""
     values: Mapping[str, str] = field(default_factory=dict)
     """The parts of the path that the route's template names."""
 

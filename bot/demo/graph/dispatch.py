@@ -84,7 +84,7 @@ class Request:
             who, users, reduced(route.cost, options), world.clock.now(), writes=route.writes
         )
         body = self._read_body()
-        call = Call(world, options, self.target, self.headers, body, caller, values)
+        call = Call(world, options, self.target, self.headers, body, caller, route.template, values)
         for option in options:
             if option not in route.options:
                 raise bad_request(f"The query option '{option}' is not supported here.")
@@ -155,7 +155,11 @@ def _authenticate(world: "World", headers: Mapping[str, str]) -> AccessToken:
 
 
 def _options(query: str) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True)
+    """The query options by name; Graph's own documentation writes `$skipToken` and `$deltaToken` both ways."""
+    pairs = [
+        (name.lower() if name.lower().endswith("token") else name, value)
+        for name, value in parse_qsl(query, keep_blank_values=True)
+    ]
     if len({name for name, _ in pairs}) < len(pairs):
         raise bad_request("Query option was specified more than once, but it must be specified at most once.")
     return dict(pairs)

@@ -5,6 +5,7 @@ token. Every refusal has the AADSTS number, the HTTP status and the words of Mic
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bot.demo.graph import assertions
 from bot.demo.graph.answers import Answer
@@ -50,11 +51,11 @@ def discover(world: "World", name: str) -> Answer:
 
 def discover_instance(world: "World", query: Mapping[str, str]) -> Answer:
     """GET /common/discovery/instance: whether an authority is Microsoft's, and where its discovery document is."""
-    where = query.get("authorization_endpoint", "")
-    if not where.startswith(f"{world.login}/") or query.get("api-version") != "1.1":
+    where, ours = urlsplit(query.get("authorization_endpoint", "")), urlsplit(world.login)
+    if (where.scheme, where.hostname) != (ours.scheme, ours.hostname):  # msal leaves the port out of its question
         message = "AADSTS50049: Unknown or invalid instance."
         return Answer(400, {"error": "invalid_instance", "error_description": message, "error_codes": [50049]})
-    host, name = world.login.removeprefix("https://"), where.removeprefix(f"{world.login}/").partition("/")[0]
+    host, name = ours.netloc, where.path.split("/")[1]
     return Answer(
         body={
             "tenant_discovery_endpoint": f"{world.login}/{name}/v2.0/.well-known/openid-configuration",

@@ -71,7 +71,8 @@ class Pages:
     def _link(self, call: Call, rest: Sequence[Item], size: int) -> str:
         token = secrets.token_urlsafe(24)
         begun, _, query = call.target.partition("?")
-        kept = [part for part in query.split("&") if part and not part.startswith(("$skiptoken=", "%24skiptoken="))]
+        tokens = ("$skiptoken=", "%24skiptoken=")
+        kept = [part for part in query.split("&") if part and not part.lower().startswith(tokens)]
         target = f"{begun}?{'&'.join([*kept, f'$skiptoken={token}'])}"
         self._kept[token] = Page(target, call.tenant.id, rest, size)
         return call.world.graph + target

@@ -13,6 +13,7 @@ class Relationship:
 
     customer: str
     """The customer's tenant id."""
+    customer_name: str
     display_name: str
     created_at: datetime
     ends_at: datetime

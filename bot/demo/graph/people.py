@@ -33,6 +33,8 @@ class User:
     """The DNS name of the Active Directory domain it comes from."""
     last_synced_at: datetime | None = None
     deleted_at: datetime | None = None
+    purged: bool = False
+    """Whether it is out of the bin too."""
     sessions_valid_from: datetime | None = None
     times_revoked: int = 0
     touched: int = 0

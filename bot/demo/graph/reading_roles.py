@@ -30,14 +30,19 @@ def _assignments(call: Call, *, eligible: bool) -> Answer:
     expanded = call.query.get("$expand")
     if expanded not in (None, "principal"):
         raise bad_request(f"Could not find a property named '{expanded}'.", "BadRequest")
-    wanted = matching(call.query.get("$filter"), _assignment_value, _BY)
+
+    def value(one: Assignment, name: str) -> Any:
+        return _draw(call, one)[name]
+
+    wanted = matching(call.query.get("$filter"), value, _BY)
 
     def chosen() -> list[Assignment]:
         return [one for one in call.tenant.assignments if one.eligible is eligible and wanted(one)]
 
     def drawn(one: Assignment) -> dict[str, Any]:
-        row = _draw(one)
+        row = _draw(call, one)
         if eligible:
+            del row["principalOrganizationId"]
             row |= {"memberType": "Direct", "status": "Provisioned", "appScopeId": None}
         principal = find_principal(call, one.principal)
         return row | ({"principal": draw_principal(call, principal)} if expanded and principal else {})
@@ -46,16 +51,13 @@ def _assignments(call: Call, *, eligible: bool) -> Answer:
     return Answer(body=call.world.pages.listed(call, chosen, drawn, f"roleManagement/directory/{kind}"))
 
 
-def _assignment_value(one: Assignment, name: str) -> Any:
-    return _draw(one)[name]
-
-
-def _draw(one: Assignment) -> dict[str, Any]:
+def _draw(call: Call, one: Assignment) -> dict[str, Any]:
     return {
         "id": one.id,
         "principalId": one.principal,
         "directoryScopeId": one.scope,
         "roleDefinitionId": one.role,
+        "principalOrganizationId": one.partner or call.tenant.id,
     }
 
 

@@ -50,11 +50,11 @@ class GraphStandIn(World):
             log_level="critical",
             lifespan="off",
             timeout_keep_alive=60,
-            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="pretend-graph", daemon=True)
         self._listening = threading.Event()
+        self._closing = asyncio.Event()
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -66,8 +66,7 @@ class GraphStandIn(World):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(START_SECONDS)
         self._folder.cleanup()
 
@@ -83,25 +82,27 @@ class GraphStandIn(World):
             self._loop.close()
 
     async def _serve(self) -> None:
-        announcing = asyncio.ensure_future(self._announce())
-        await self._server.serve()
-        await announcing
-
-    async def _announce(self) -> None:
-        while not self._server.started:
-            if self._server.should_exit:
-                return
-            await asyncio.sleep(0.002)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
+        """What uvicorn does itself, but for its loop: that looks only ten times a second whether it is to end, and
+        many tests begin and end a server.
+        """
+        server = self._server
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup()
+        await server.on_tick(0)
+        port = server.servers[0].sockets[0].getsockname()[1]
         self.login = self.graph = f"https://localhost:{port}"
         self._listening.set()
-
-    async def _finish(self) -> None:
-        connections = self._server.server_state.connections
+        await self._closing.wait()
+        for listener in server.servers:
+            listener.close()
+        connections = server.server_state.connections
         for connection in list(connections):
             connection.transport.abort()  # a polite end of TLS would wait for clients that are not listening any more
         while connections:
             await asyncio.sleep(0)
+
+    async def _finish(self) -> None:
         unfinished = asyncio.all_tasks() - {asyncio.current_task()}
         for task in unfinished:
             task.cancel()

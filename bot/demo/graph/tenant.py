@@ -52,6 +52,8 @@ class Tenant:
         """What a PATCH of a synced user's password does: `refused` (400), or `split`: 204, and two passwords."""
         self.delta_tracks_password_changes = False
         """Whether a password change alone makes a user appear in a delta: Microsoft does not say."""
+        self.delta_repeats = False
+        """Whether a delta names what has changed twice, and somebody who has not changed."""
         self.applications_need_role = False
         """Whether an application needs a directory role even for ordinary users, as Microsoft's older text has it."""
         self.lag_reads = 0
@@ -145,10 +147,16 @@ class Tenant:
             self._by_name[user.name.casefold()] = user
             self.touch(user)
 
-    def deletes(self, user: User) -> None:
-        """Put a user into the bin."""
+    def deletes(self, user: User, *, purged: bool = False) -> None:
+        """Put a user into the bin, from which it is gone for good once `purged`."""
         with self.lock:
-            user.deleted_at = self.clock.now()
+            user.deleted_at, user.purged = self.clock.now(), purged
+            self.touch(user)
+
+    def restores(self, user: User) -> None:
+        """Take a user out of the bin again."""
+        with self.lock:
+            user.deleted_at = None
             self.touch(user)
 
     def group(
@@ -172,7 +180,7 @@ class Tenant:
     ) -> Assignment:
         """Give a role, by its name, to a user, a role-assignable group or an application."""
         with self.lock:
-            if isinstance(principal, Group) and not principal.assignable:
+            if isinstance(principal, Group) and not principal.assignable and partner is None:
                 raise ValueError(f"Roles cannot be given to {principal.display_name}.")
             made = Assignment(str(uuid.uuid4()), role_id(role), principal.id, scope, eligible, partner)
             self.assignments.append(made)

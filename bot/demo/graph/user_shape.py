@@ -18,7 +18,7 @@ UNASKED = (
 _BASIC = frozenset({"displayName", "givenName", "id", "mail", "photo", "surname", "userPrincipalName"})
 """All that User.ReadBasic.All shows."""
 
-_ONE_AT_A_TIME = frozenset(
+ONE_AT_A_TIME = frozenset(
     {
         "aboutMe", "birthday", "hireDate", "interests", "mailboxSettings", "mySite", "pastProjects", "preferredName",
         "responsibilities", "schools", "skills",
@@ -84,9 +84,9 @@ def selected(call: Call, *, collection: bool, unasked: Iterable[str] = UNASKED) 
         return tuple(unasked)
     asked = tuple(name.strip() for name in call.query["$select"].split(","))
     for name in asked:
-        if name in _ONE_AT_A_TIME and collection:
+        if name in ONE_AT_A_TIME and collection:
             raise GraphError(501, "NotImplemented", f"The property '{name}' is not supported within a collection.")
-        if name not in _FILLED and name not in _EMPTY | _LISTS | _ONE_AT_A_TIME:
+        if name not in _FILLED and name not in _EMPTY | _LISTS | ONE_AT_A_TIME:
             raise no_such_property(name)
     if "signInActivity" in asked and not call.may(READ_SIGN_INS):
         raise GraphError(403, "Authentication_MSGraphPermissionMissing", "AuditLog.Read.All is missing.")

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 from bot.demo.graph.applications import Application
 from bot.demo.graph.clock import Clock
+from bot.demo.graph.delta import Deltas
 from bot.demo.graph.faults import Fault, Faults
 from bot.demo.graph.paging import Pages
-from bot.demo.graph.people import User
+from bot.demo.graph.partners import Relationship
+from bot.demo.graph.people import Group, User
 from bot.demo.graph.recording import Recorded
+from bot.demo.graph.roles import role_id
 from bot.demo.graph.tenant import Tenant
 from bot.demo.graph.throttling import Limits, Throttling
 from bot.demo.graph.tokens import Tokens
@@ -18,6 +21,7 @@ from bot.demo.graph.tokens import Tokens
 KEPT_REQUESTS = 10_000
 
 _NO_SKEW = timedelta()
+_TWO_YEARS = timedelta(days=730)
 
 
 class World:
@@ -30,6 +34,7 @@ class World:
         self.applications: dict[str, Application] = {}
         self.tokens = Tokens(self.clock)
         self.pages = Pages()
+        self.deltas = Deltas()
         self.throttling = Throttling(limits or Limits())
         self.faults = Faults()
         self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
@@ -57,6 +62,21 @@ class World:
         with self.lock:
             made = Application(self.clock, home.id, display_name, client_id, multi_tenant=multi_tenant)
             self.applications[made.client_id.lower()] = made
+            return made
+
+    def partnership(
+        self, partner: Tenant, customer: Tenant, group: Group, *roles: str, ends_in: timedelta = _TWO_YEARS
+    ) -> Relationship:
+        """A customer lets a partner's security group act in its tenant, with these roles by name, for a while."""
+        with self.lock:
+            now, ids = self.clock.now(), tuple(role_id(role) for role in roles)
+            made = Relationship(
+                customer.id, customer.display_name, f"{partner.display_name} - support", now, now + ends_in, ids
+            )
+            made.maps(group, *ids)
+            partner.relationships.append(made)
+            for role in roles:
+                customer.assign(role, group, partner=partner.id)
             return made
 
     def refresh_token(self, application: Application, home: Tenant, user: User) -> str:

@@ -34,15 +34,13 @@ def test_a_profile_without_a_password_is_accepted_and_does_nothing(northwind: Te
     assert northwind.signs_in(alice, "Spring-2019!")
 
 
-@pytest.mark.parametrize(
-    "weak", ["Sh0rt!", "alllowercaseletters", "P@ssw0rd1", "Contoso1", "Alicen0rthwind", "Ümlaut-Kennwort-9"]
-)
-def test_a_weak_password_is_refused_in_graphs_words(northwind: Tenant, call: Caller, weak: str) -> None:
+def test_a_weak_password_is_refused_in_graphs_words(northwind: Tenant, call: Caller) -> None:
     alice = northwind.user("alice", "Spring-2019!")
-    answer = call("PATCH", f"/users/{alice.id}", profile(weak))
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "Request_BadRequest"
-    assert "password complexity requirements" in answer.json()["error"]["message"]
+    for weak in ["Sh0rt!", "alllowercaseletters", "P@ssw0rd1", "Contoso1", "Alicen0rthwind", "Ümlaut-Kennwort-9"]:
+        answer = call("PATCH", f"/users/{alice.id}", profile(weak))
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "Request_BadRequest"
+        assert "password complexity requirements" in answer.json()["error"]["message"]
     assert northwind.signs_in(alice, "Spring-2019!")
 
 

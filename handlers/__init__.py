@@ -22,12 +22,13 @@ from handlers import (
     reveal,
     rotate_command,
     rotations,
+    settings,
     setup,
 )
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, setup, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, settings, setup, approvals, channels)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
 `draws(services)`, where their pictures depend on the settings)."""
 

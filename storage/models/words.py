@@ -81,10 +81,19 @@ class RotationState(StrEnum):
 
 
 class Tell(StrEnum):
-    """Which results somebody wants by direct message."""
+    """Which results somebody wants to hear of."""
 
     ALL = "all"
     FAILURES = "failures"
+
+
+class Way(StrEnum):
+    """How somebody wants to hear of them."""
+
+    MESSAGE = "message"
+    """By direct message in Slack."""
+    EMAIL = "email"
+    BOTH = "both"
     NONE = "none"
 
 
@@ -114,6 +123,9 @@ class TaskKind(StrEnum):
 
     ROTATE = "rotate"
     SYNC = "sync"
+    WATCH = "watch"
+    """Look for signs that something still uses the passwords before: all accounts of the last hour at once."""
+    UNLOCK = "unlock"
 
 
 class TaskState(StrEnum):

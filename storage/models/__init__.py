@@ -27,6 +27,7 @@ from storage.models.rotations import Lane, ProofTry, Rotation, Task
 from storage.models.schedules import DirectoryPolicies, DueTime, Exclusion, Postponement, Timetable
 from storage.models.telling import Aftershock, Letter, Wish
 from storage.models.words import (
+    SCHEDULE,
     ApprovalState,
     MatchState,
     RequestState,
@@ -44,6 +45,7 @@ from storage.models.words import (
 )
 
 __all__ = [
+    "SCHEDULE",
     "Account",
     "Aftershock",
     "Approval",

@@ -17,6 +17,10 @@ def new_uid() -> str:
     return uuid.uuid4().hex
 
 
+SCHEDULE = "schedule"
+"""Who asks for the rotations that nobody asked for: the schedule of a rule."""
+
+
 class Tier(StrEnum):
     """What kind of account; `shared`, `service` and `break-glass` may be marked in the world file."""
 

@@ -14,6 +14,7 @@ from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
+from bot.mail import Mail
 from bot.notices import Notices
 from bot.rotation import requests
 from bot.scheduler import Scheduler
@@ -90,6 +91,7 @@ def scheduler(services: Services) -> Scheduler:
         pool_size=settings.pool_size,
         tick_seconds=settings.look_again_seconds,
         notices=notices(services) if settings.slack_bot_token is not None else None,
+        mail=mail(services) if settings.slack_bot_token is not None and settings.smtp_host is not None else None,
         chores=partial(_chores, services),
     )
 
@@ -104,6 +106,18 @@ def notices(services: Services) -> Notices:
         administrators=settings.administrators,
         lease=timedelta(seconds=settings.lease_seconds),
         longest_pause=timedelta(seconds=settings.backoff_cap_seconds),
+    )
+
+
+def mail(services: Services) -> Mail:
+    """What sends the letters of those who want e-mail."""
+    settings = services.settings
+    return Mail(
+        services.database,
+        settings,
+        Slack(slack_client(settings)),
+        handlers.writes(),
+        administrators=settings.administrators,
     )
 
 

@@ -9,6 +9,7 @@ from sqlmodel import Session
 from bot.permissions import Operator, may_administer
 from bot.step_up import is_enrolled
 from storage.approvals import waiting_approvals
+from storage.letters import undelivered_letters
 from storage.models import (
     Approval,
     MatchState,
@@ -251,6 +252,6 @@ def _setups(session: Session, administered: Sequence[Organization]) -> list[Setu
 
 def _troubles(session: Session, mine: Sequence[Organization]) -> list[tuple[str, str]]:
     names = {each.id: each.name for each in mine}
-    owed = undelivered(session, list(names))
+    owed = [*undelivered(session, list(names)), *undelivered_letters(session, list(names))]
     found = [(names[each.organization_id], each.trouble) for each in owed if each.organization_id is not None]
     return list(dict.fromkeys(found))

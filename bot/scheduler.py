@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from bot.errors import RekeyError
 from bot.lanes import Lanes
+from bot.mail import Mail
 from bot.notices import Notices
 from bot.processes import is_dead
 from storage.lanes import Waiting, due_lanes
@@ -46,6 +47,7 @@ class Scheduler:
         pool_size: int,
         tick_seconds: float = 1.0,
         notices: Notices | None = None,
+        mail: Mail | None = None,
         chores: Callable[[Session], None] | None = None,
     ) -> None:
         self._lanes = lanes
@@ -59,6 +61,7 @@ class Scheduler:
                 "lanes": ThreadPoolExecutor(pool_size),
                 "clock": ThreadPoolExecutor(1),
                 "notices": ThreadPoolExecutor(1),
+                "mail": ThreadPoolExecutor(1),
                 "chores": ThreadPoolExecutor(1),
             },
             job_defaults={"coalesce": True, "misfire_grace_time": None},
@@ -74,6 +77,8 @@ class Scheduler:
         )
         if notices is not None:
             self._scheduler.add_job(notices.run, args=[self._stopping], executor="notices", name="notices")
+        if mail is not None:
+            self._scheduler.add_job(mail.run, args=[self._stopping], executor="mail", name="mail")
         if chores is not None:
             self._scheduler.add_job(
                 self._do_chores,

@@ -44,7 +44,7 @@ def test_the_digest_comes_when_and_how_i_say_and_my_day_is_the_one_slack_knows(o
 
 def test_nobody_hears_of_an_organization_that_is_not_theirs(office: Office) -> None:
     office.tina.types("/rotate settings", in_="#acme")
-    window = office.tina.modal()
+    window = office.tina.modal().says("Daily digest")
     window.fill("wish.add", "Acme Dental", searching="")
     office.tina.until(lambda: True if office.audit("wish.kept") else None, "the line in the audit trail")
     forged = office.last("block_actions")

@@ -72,6 +72,20 @@ def result(now_: Progress) -> Written:
     return letter(f"{headline(now_)} at {organization}", parts, small=[HONEST] if now_.successful else [])
 
 
+def aftershock(now_: Progress) -> Written:
+    """What followed a rotation, for whoever hears of failures there."""
+    organization = clean(now_.organization.name, 100)
+    parts = [Part(f"At {organization}, wrong passwords are tried for accounts that were just rotated.")]
+    for each in now_.shocks:
+        known = each.aftershock
+        said = f"Locked since {moment(known.locked_at)}." if known.locked_at else "Not locked."
+        if known.bad_at is not None:
+            said += f" {count(known.bad, 'wrong password')} counted, the latest {moment(known.bad_at)}."
+        parts.append(Part(said, f"{each.account.domain}\\{each.account.username} ({each.record.name})"))
+    parts.append(Part("The card in Slack has the button that unlocks, and says what is known."))
+    return letter(f"Wrong passwords after a rotation at {organization}", parts)
+
+
 def moment(at: datetime) -> str:
     """A time, as everybody reads it alike."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -252,6 +252,7 @@ def _setups(session: Session, administered: Sequence[Organization]) -> list[Setu
 
 def _troubles(session: Session, mine: Sequence[Organization]) -> list[tuple[str, str]]:
     names = {each.id: each.name for each in mine}
-    owed = [*undelivered(session, list(names)), *undelivered_letters(session, list(names))]
-    found = [(names[each.organization_id], each.trouble) for each in owed if each.organization_id is not None]
+    owed = [(each.organization_id, each.trouble) for each in undelivered(session, list(names))]
+    owed += [(each.organization_id, each.trouble) for each in undelivered_letters(session, list(names))]
+    found = [(names[organization_id], trouble) for organization_id, trouble in owed if organization_id is not None]
     return list(dict.fromkeys(found))

@@ -13,6 +13,7 @@ from bot.mail import Write
 from bot.notices import Draw
 from bot.services import Services
 from handlers import (
+    aftershocks,
     approvals,
     channels,
     errors,
@@ -29,7 +30,18 @@ from handlers import (
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, settings, setup, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (
+    home,
+    matches,
+    rotations,
+    records,
+    reveal,
+    settings,
+    setup,
+    approvals,
+    aftershocks,
+    channels,
+)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
 `draws(services)`, where their pictures depend on the settings), `WRITES` where it has letters."""
 

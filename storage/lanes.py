@@ -120,7 +120,8 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             col(Task.state).in_(LOOKING),
             and_(
                 col(Task.state).in_(STARTING),
-                or_(col(Organization.frozen_at).is_(None), col(Task.kind) == TaskKind.SYNC),
+                or_(col(Task.until_at).is_(None), col(Task.until_at) > at),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
             ),
         ),
     )

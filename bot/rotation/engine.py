@@ -14,6 +14,7 @@ from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
+from storage.aftershocks import begin_watch
 from storage.connections import connection_names
 from storage.database import after_commit
 from storage.lanes import wake
@@ -21,6 +22,9 @@ from storage.models import Organization, Revision, RevisionState, Rotation, Rota
 from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
+
+FIRST_LOOK = timedelta(minutes=5)
+"""After so long a directory is asked whether something still uses the passwords before (`bot.rotation.aftershock`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Settlement:
         self.trail = trail
         self.lines: list[Line] = []
         self.promoted: list[Revision] = []
+        self.finished_in: set[int] = set()
+        """The connections of rotations that succeeded: watched for a while."""
 
     def settle(self, results: Results) -> None:
         """Keep these results, move every rotation they touch, and append the audit lines."""
@@ -119,6 +125,9 @@ class Settlement:
             if rotation.ended_at is None:
                 self._move(rotation, tasks, currents.get(rotation.record_id))
         note_moved(session, ids)
+        if self.finished_in:
+            begin_watch(session, self.finished_in, now() + FIRST_LOOK)
+            self.finished_in = set()
         self.trail.append_all(session, self.lines)
         self.lines = []
         if self.promoted:
@@ -224,6 +233,7 @@ class Settlement:
     def _finish(self, rotation: Rotation, tasks: Sequence[Task]) -> None:
         pending = self.session.get_one(Revision, rotation.revision_id)
         self.promoted.append(pending)
+        self.finished_in |= {task.connection_id for task in tasks}
         where = _and([self.names[task.connection_id] for task in tasks])
         rotation.reason = (
             f"{where} proved to take the new password; the vault holds it. The old password may "

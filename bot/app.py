@@ -17,6 +17,7 @@ from bot.http_mode import SLACK_PATH, HttpMode
 from bot.mail import Mail
 from bot.notices import Notices
 from bot.rotation import requests
+from bot.rotation.scheduled import keep_time
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
@@ -83,8 +84,10 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def scheduler(services: Services) -> Scheduler:
-    """The clock, the threads that run the lanes, and the one that empties the outbox; not started yet."""
+def scheduler(services: Services, *, keeps_rules: bool = False) -> Scheduler:
+    """The clock, the threads that run the lanes, and the one that empties the outbox; not started yet. With
+    `keeps_rules` what falls due by a schedule is taken up: a server does that, a command that ends again does not.
+    """
     settings = services.settings
     return Scheduler(
         services.lanes(),
@@ -93,6 +96,7 @@ def scheduler(services: Services) -> Scheduler:
         notices=notices(services) if settings.slack_bot_token is not None else None,
         mail=mail(services) if settings.slack_bot_token is not None and settings.smtp_host is not None else None,
         chores=partial(_chores, services),
+        rules=partial(keep_time, services.database, services.trail) if keeps_rules else None,
     )
 
 

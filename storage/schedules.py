@@ -1,12 +1,12 @@
 """What schedules go by and remember: records with their past, due times taken up, what was put off or left out."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case, delete, func, insert, or_, update
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, case, delete, func, insert, or_, update
+from sqlmodel import Session, SQLModel, col, select
 
 from storage.models import (
     SCHEDULE,
@@ -221,14 +221,31 @@ _NOT_BEGUN = (
 )
 
 
-def place(session: Session, moments: Iterable[tuple[int, datetime, datetime, str]]) -> None:
-    """The steps of these rotations may begin then, and no later than then: (rotation, from, until, why in words)."""
-    for rotation_id, begin, until, why in moments:
-        session.execute(
-            update(Task)
-            .where(col(Task.rotation_id) == rotation_id, col(Task.ended_at).is_(None))
-            .values(due_at=begin, until_at=until, reason=why)
+class Turn(NamedTuple):
+    """When the steps of a rotation may begin."""
+
+    rotation_id: int
+    begin: datetime
+    until: datetime
+    """Not from then on."""
+    why: str = ""
+    """What it waits for, where that is not simply its turn: a sentence for people."""
+
+
+def place(session: Session, turns: Sequence[Turn]) -> None:
+    """These rotations begin when it is their turn."""
+    if turns:
+        tasks = SQLModel.metadata.tables["tasks"]
+        statement = (
+            update(tasks)
+            .where(tasks.c.rotation_id == bindparam("rotation"), tasks.c.ended_at.is_(None))
+            .values(due_at=bindparam("begin"), until_at=bindparam("until"), reason=bindparam("why"))
         )
+        rows = [
+            {"rotation": each.rotation_id, "begin": each.begin, "until": each.until, "why": each.why} for each in turns
+        ]
+        session.connection().execute(statement, rows)
+        session.expire_all()
 
 
 def bring_forward(session: Session, rotation_ids: Sequence[int]) -> None:
@@ -243,7 +260,8 @@ def bring_forward(session: Session, rotation_ids: Sequence[int]) -> None:
 
 def has_begun(session: Session, rotation_ids: Collection[int]) -> None:
     """These go on to their end from here, windows or not."""
-    session.execute(update(Task).where(col(Task.rotation_id).in_(rotation_ids)).values(until_at=None))
+    if rotation_ids:
+        session.execute(update(Task).where(col(Task.rotation_id).in_(rotation_ids)).values(until_at=None))
 
 
 def late_rotations(session: Session, at: datetime, limit: int = 1000) -> list[Late]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, update
+from sqlalchemy import bindparam, delete, func, insert, or_, update
 from sqlmodel import Session, col, select
 
 from storage.lanes import LOOKING, Waiting, is_attended
@@ -56,7 +56,9 @@ def add_tasks(session: Session, tasks: Sequence[Mapping[str, object]]) -> None:
 def due_tasks(
     session: Session, connection_id: int, kind: TaskKind, states: Sequence[TaskState], limit: int
 ) -> list[Task]:
-    """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for."""
+    """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for. A step
+    whose window closed before it was begun is not: the clock gives it another one.
+    """
     statement = (
         select(Task)
         .where(
@@ -65,6 +67,7 @@ def due_tasks(
             Task.kind == kind,
             col(Task.state).in_(states),
             col(Task.due_at) <= now(),
+            or_(col(Task.until_at).is_(None), col(Task.until_at) > now()),
         )
         .order_by(col(Task.id))
         .limit(limit)

@@ -11,15 +11,17 @@ from sqlmodel import Session
 
 from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
-from bot.rules import policy_of, rule_for
+from bot.rules import policy_of, rule_for, scheduled_tiers
 from storage.lanes import retry_now
 from storage.models import (
+    SCHEDULE,
     Account,
     Organization,
     Record,
     RevisionState,
     Rotation,
     RotationState,
+    Rule,
     Status,
     TaskKind,
     TaskState,
@@ -28,6 +30,7 @@ from storage.models import (
 )
 from storage.revisions import find_revisions
 from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
+from storage.schedules import bring_forward
 from storage.tasks import add_tasks
 
 
@@ -68,11 +71,14 @@ def preview(
     matched = matched_accounts(session, ids)
     already = open_rotations(session, ids)
     currents = find_revisions(session, ids, RevisionState.CURRENT) if len(ids) <= _FEW else None
-    rules: dict[int, str] = {}
+    rules: dict[int, _Rule] = {}
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
-        refusal = _refusal(operator, organization, accounts, by_name=by_name)
+        if organization.id not in rules:
+            rules[organization.id] = _Rule.of(session, operator, organization)
+        rule = rules[organization.id]
+        refusal = _refusal(operator, organization, accounts, rule, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -80,11 +86,9 @@ def preview(
             intent, status, reason, cause = refusal
             undo = ""
         else:
-            if organization.id not in rules:
-                rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
-            reason = f"{rules[organization.id]} A directory that asks for more gets more. {undo}".strip()
+            reason = f"{rule.asks} A directory that asks for more gets more. {undo}".strip()
         found.append(
             Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
         )
@@ -92,11 +96,43 @@ def preview(
 
 
 _FEW = 10_000
+_WANTED = (Intent.ROTATE, Intent.JOIN)
 _Refusal = tuple[Intent, Status | None, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What an organization's rule means for a request."""
+
+    on: bool
+    asks: str
+    included: tuple[str, ...]
+    """The tiers that are rotated without being asked for by name."""
+
+    @classmethod
+    def of(cls, session: Session, operator: Operator, organization: Organization) -> "_Rule":
+        rule = rule_for(session, organization)
+        return cls(rule.enabled, " ".join(policy_of(rule).sources), included_tiers(operator, organization, rule))
+
+
+def included_tiers(operator: Operator, organization: Organization, rule: Rule) -> tuple[str, ...]:
+    """The tiers that are rotated without being asked for by name: what "all" means there, or the schedule."""
+    return scheduled_tiers(rule, organization) if operator.key == SCHEDULE else tuple(organization.bulk)
+
+
+SWITCHED_OFF = (
+    "The rule that holds here has rotations switched off. An administrator switches them on: `/rotate rules`, or "
+    "`rekey rules set`."
+)
+
+
 def _refusal(
-    operator: Operator, organization: Organization, accounts: Sequence[MatchedAccount], *, by_name: bool
+    operator: Operator,
+    organization: Organization,
+    accounts: Sequence[MatchedAccount],
+    rule: _Rule,
+    *,
+    by_name: bool,
 ) -> _Refusal | None:
     if not accounts:
         return (
@@ -113,9 +149,11 @@ def _refusal(
             f"{organization.frozen_by}. An administrator lifts it: `rekey start`, or `/rotate start` in Slack.",
             "frozen",
         )
+    if not rule.on:
+        return Intent.REFUSE, Status.NOT_PERMITTED, SWITCHED_OFF, "switched-off"
     for matched in accounts:
         account = matched.account
-        refusal = _account_refusal(operator, organization, account, by_name=by_name)
+        refusal = _account_refusal(operator, organization, account, rule.included, by_name=by_name)
         if refusal is not None:
             intent, status, reason, cause = refusal
             return intent, status, f"{account.domain}\\{account.username}: {reason}", cause
@@ -123,11 +161,11 @@ def _refusal(
 
 
 def _account_refusal(
-    operator: Operator, organization: Organization, account: Account, *, by_name: bool
+    operator: Operator, organization: Organization, account: Account, included: Sequence[str], *, by_name: bool
 ) -> _Refusal | None:
     tier = Tier(account.tier)
-    if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
-        decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
+    if not by_name and (tier is Tier.BREAK_GLASS or tier not in included):
+        decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=included)
         return Intent.LEAVE_OUT, None, decision.reason, ""
     if account.removed_at is not None:
         return (
@@ -140,7 +178,7 @@ def _account_refusal(
         in_bulk = account.is_connector and not by_name
         status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status.NOT_PERMITTED
         return Intent.REFUSE, status, account.guard, account.guard  # its sentence is what such accounts share
-    decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=organization.bulk)
+    decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=included)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
         return Intent.REFUSE, status, decision.reason, "operator-not-permitted"
@@ -175,7 +213,7 @@ def request(
     """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
 
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
-    looked at again at once, whatever they were waiting for.
+    looked at again at once, whatever they were waiting for; so do rotations that waited for their turn in a window.
     """
     new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
     ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
@@ -198,8 +236,10 @@ def request(
             for matched in each.accounts
         ],
     )
-    lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in (Intent.ROTATE, Intent.JOIN)}
-    retry_now(session, sorted(lanes))
+    if operator.key != SCHEDULE:
+        lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in _WANTED}
+        retry_now(session, sorted(lanes))
+        bring_forward(session, [each.open.id for each in previews if each.open is not None])
     asked = [each for each in previews if each.record.id in by_record]
     trail.append_all(session, [_line(operator, each, by_record) for each in asked])
     return [by_record[each.record.id] for each in asked]

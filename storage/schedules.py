@@ -87,7 +87,7 @@ def known_records(
         taken = taken.where(col(DueTime.record_id).in_(record_ids))
         rotated = rotated.where(col(Rotation.record_id).in_(record_ids))
     takings = {record_id: (at, day) for record_id, at, day in session.execute(taken)}
-    rotations = dict(session.execute(rotated).tuples().all())
+    rotations = {record_id: at for record_id, at in session.execute(rotated)}  # noqa: C416 - rows are no pairs to mypy
     out = set(session.exec(excluded))
     nothing = (None, None)
     return [
@@ -248,13 +248,23 @@ def place(session: Session, turns: Sequence[Turn]) -> None:
         session.expire_all()
 
 
-def bring_forward(session: Session, rotation_ids: Sequence[int]) -> None:
-    """A person wants now what was waiting for its turn, or for a window."""
+def take_over(session: Session, rotation_ids: Sequence[int], operator: str, *, by_name: bool) -> None:
+    """A person wants now what the schedule had waiting for its turn, or for a window: it is theirs from here."""
     for portion in portions(rotation_ids):
+        waiting = select(Task.rotation_id).where(col(Task.rotation_id).in_(portion), *_NOT_BEGUN)
+        session.execute(
+            update(Rotation)
+            .where(
+                col(Rotation.id).in_(waiting), col(Rotation.revision_id).is_(None), Rotation.requested_by == SCHEDULE
+            )
+            .values(requested_by=operator, by_name=by_name)
+            .execution_options(synchronize_session=False)
+        )
         session.execute(
             update(Task)
             .where(col(Task.rotation_id).in_(portion), *_NOT_BEGUN)
             .values(due_at=now(), until_at=None, reason="")
+            .execution_options(synchronize_session=False)
         )
 
 

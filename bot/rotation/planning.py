@@ -30,7 +30,7 @@ from storage.models import (
 )
 from storage.revisions import find_revisions
 from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
-from storage.schedules import bring_forward
+from storage.schedules import take_over
 from storage.tasks import add_tasks
 
 
@@ -61,6 +61,8 @@ class Preview:
     """When refused: what those refused for the same reason have in common."""
     undo: str = ""
     """When rotated in several directories: what becomes of it if one of them refuses for good."""
+    could_ask: bool = True
+    """Whether whoever asks might have it rotated, were no rotation open already."""
 
 
 def preview(
@@ -90,7 +92,18 @@ def preview(
             intent, status, cause = Intent.ROTATE, None, ""
             reason = f"{rule.asks} A directory that asks for more gets more. {undo}".strip()
         found.append(
-            Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
+            Preview(
+                organization,
+                record,
+                accounts,
+                intent,
+                reason,
+                status,
+                already.get(record.id),
+                cause,
+                undo,
+                could_ask=refusal is None,
+            )
         )
     return found
 
@@ -213,7 +226,7 @@ def request(
     """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
 
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
-    looked at again at once, whatever they were waiting for; so do rotations that waited for their turn in a window.
+    looked at again at once, whatever they were waiting for, and takes over what waited for its turn by the schedule.
     """
     new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
     ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
@@ -239,7 +252,8 @@ def request(
     if operator.key != SCHEDULE:
         lanes = {m.connection.id for each in previews for m in each.accounts if each.intent in _WANTED}
         retry_now(session, sorted(lanes))
-        bring_forward(session, [each.open.id for each in previews if each.open is not None])
+        theirs = [each.open.id for each in previews if each.open is not None and each.could_ask]
+        take_over(session, theirs, operator.key, by_name=by_name)
     asked = [each for each in previews if each.record.id in by_record]
     trail.append_all(session, [_line(operator, each, by_record) for each in asked])
     return [by_record[each.record.id] for each in asked]

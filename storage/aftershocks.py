@@ -35,7 +35,7 @@ class Shock:
 def begin_watch(session: Session, connection_ids: Collection[int], due_at: datetime) -> None:
     """Have these directories looked at then for signs of trouble; those that are watched already go on being so."""
     watched = select(Task.connection_id).where(
-        Task.kind == TaskKind.WATCH, col(Task.ended_at).is_(None), col(Task.connection_id).in_(connection_ids)
+        Task.kind == TaskKind.AFTERSHOCK, col(Task.ended_at).is_(None), col(Task.connection_id).in_(connection_ids)
     )
     new = select(Connection).where(col(Connection.id).in_(connection_ids), col(Connection.id).not_in(watched))
     add_tasks(
@@ -44,7 +44,7 @@ def begin_watch(session: Session, connection_ids: Collection[int], due_at: datet
             {
                 "organization_id": each.organization_id,
                 "connection_id": each.id,
-                "kind": TaskKind.WATCH,
+                "kind": TaskKind.AFTERSHOCK,
                 "due_at": due_at,
             }
             for each in session.exec(new)

@@ -121,7 +121,7 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             and_(
                 col(Task.state).in_(STARTING),
                 or_(col(Task.until_at).is_(None), col(Task.until_at) > at),
-                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.AFTERSHOCK))),
             ),
         ),
     )

@@ -60,7 +60,7 @@ def attend(worker: Worker, directory: Directory) -> bool:
         unlocks = due_tasks(session, worker.connection_id, TaskKind.UNLOCK, [TaskState.READY], _AT_ONCE)
         if unlocks and session.get_one(Organization, unlocks[0].organization_id).frozen_at is not None:
             unlocks = []
-        watches = due_tasks(session, worker.connection_id, TaskKind.WATCH, [TaskState.READY], 1)
+        watches = due_tasks(session, worker.connection_id, TaskKind.AFTERSHOCK, [TaskState.READY], 1)
     for task in unlocks:
         _unlock(worker, directory, task)
     for task in watches:

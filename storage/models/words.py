@@ -127,7 +127,7 @@ class TaskKind(StrEnum):
 
     ROTATE = "rotate"
     SYNC = "sync"
-    WATCH = "watch"
+    AFTERSHOCK = "aftershock"
     """Look for signs that something still uses the passwords before: all accounts of the last hour at once."""
     UNLOCK = "unlock"
 

@@ -39,14 +39,14 @@ def rotated(people: People, *records: Record, by: str = ALICE) -> int:
 
 def watches(world: World) -> list[Task]:
     with world.database.reading() as session:
-        return list(session.exec(select(Task).where(Task.kind == TaskKind.WATCH)))
+        return list(session.exec(select(Task).where(Task.kind == TaskKind.AFTERSHOCK)))
 
 
 def later(world: World, passed: timedelta = timedelta(minutes=5)) -> None:
     """So much time passes, and every lane is drained."""
     with world.database.writing() as session:
         for task in session.exec(select(Task)):
-            if task.kind == TaskKind.WATCH and task.ended_at is None:
+            if task.kind == TaskKind.AFTERSHOCK and task.ended_at is None:
                 task.due_at = now()
             elif task.ended_at is not None:
                 task.ended_at -= passed

@@ -3,25 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from slack_sdk.models.blocks import (
-    ExternalDataMultiSelectElement,
-    Option,
-    PlainTextObject,
-    StaticSelectElement,
-)
-
-from blocks import ids, parts
-from blocks.parts import Block, Element
+from blocks import ids, parts, settings
+from blocks.parts import Block
 from bot.overview import Health, HomeView, Setup, Waiting, Wishes, Work
-from storage.models import Tell
 
 _MOST_WORK = 8
 _MOST_OTHERS = 5
-_TELLS = {
-    Tell.ALL: "Every result",
-    Tell.FAILURES: "Failures only",
-    Tell.NONE: "Nothing",
-}
 _WAITS_FOR = {
     "rotate": "to rotate privileged or break-glass accounts",
     "reveal": "to be shown a protected password",
@@ -171,31 +158,9 @@ def _settings(wishes: Wishes) -> list[Block]:
         else "You have no authenticator app enrolled, so no password can be shown to you. Whoever runs Rekey gives you "
         "a one-time code with `rekey operators enrol`."
     )
+    change = parts.button("Change…", ids.word("settings"), ids.value(0))
     return [
         parts.header("My settings"),
-        parts.section("Tell me by direct message", _tell_menu(wishes.tell), block_id="tell"),
-        parts.section(
-            "Also the results in these organizations, whoever asked",
-            _follow_menu(wishes.follows),
-            block_id="follow",
-        ),
+        parts.section("\n".join(settings.in_short(wishes)), change),
         parts.context(step_up),
     ]
-
-
-def _tell_menu(tell: Tell) -> Element:
-    options = {each: Option(value=each.value, label=said) for each, said in _TELLS.items()}
-    menu = StaticSelectElement(
-        action_id=ids.PROFILE_TELL, options=list(options.values()), initial_option=options[tell], placeholder="Choose"
-    )
-    return menu.to_dict()
-
-
-def _follow_menu(follows: tuple[tuple[int, str], ...]) -> Element:
-    chosen = [Option(value=ids.value(each), label=parts.clean(name, 75)) for each, name in follows[:100]]
-    return ExternalDataMultiSelectElement(
-        action_id=ids.PROFILE_FOLLOW,
-        placeholder=PlainTextObject(text="Organizations"),
-        initial_options=chosen or None,
-        min_query_length=0,
-    ).to_dict()

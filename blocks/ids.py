@@ -16,8 +16,6 @@ WORD = re.compile(r"^rotate\.([a-z]+)$")
 # Buttons that lead to a page: Slack opens it, and tells the app of the click all the same.
 LINK = re.compile(r"^link\.([a-z_]+)$")
 
-PROFILE_TELL = "profile.tell"
-PROFILE_FOLLOW = "profile.follow"
 HOME_PAGE = "home.page"
 HOME_LOOK = "home.look"
 

@@ -2,7 +2,7 @@
 
 from slack_sdk.models.blocks import ConfirmObject
 
-from blocks import ids, parts
+from blocks import aftershocks, ids, parts
 from blocks.drawn import Drawn
 from blocks.parts import Block, Element, count, escape
 from blocks.previews import HONEST
@@ -42,6 +42,7 @@ def card(now_: Progress) -> Drawn:
             )
         blocks += [parts.section(f"⏳ {parts.sentence(wait, _REASON_MOST)}") for wait in now_.waits[:3]]
         blocks += _causes(now_)
+        blocks += aftershocks.on_the_card(now_.shocks, more=now_.more_shocks)
     blocks += _buttons(now_)
     if now_.successful:
         blocks.append(parts.context(HONEST))

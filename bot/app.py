@@ -14,8 +14,10 @@ from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
+from bot.mail import Mail
 from bot.notices import Notices
 from bot.rotation import requests, watching
+from bot.rotation.scheduled import keep_time
 from bot.scheduler import Scheduler
 from bot.services import Services
 from bot.settings import Settings
@@ -90,15 +92,19 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def scheduler(services: Services) -> Scheduler:
-    """The clock, the threads that run the lanes, and the one that empties the outbox; not started yet."""
+def scheduler(services: Services, *, keeps_rules: bool = False) -> Scheduler:
+    """The clock, the threads that run the lanes, and the one that empties the outbox; not started yet. With
+    `keeps_rules` what falls due by a schedule is taken up: a server does that, a command that ends again does not.
+    """
     settings = services.settings
     return Scheduler(
         services.lanes(),
         pool_size=settings.pool_size,
         tick_seconds=settings.look_again_seconds,
         notices=notices(services) if settings.slack_bot_token is not None else None,
+        mail=mail(services) if settings.slack_bot_token is not None and settings.smtp_host is not None else None,
         chores=partial(_chores, services),
+        rules=partial(keep_time, services.database, services.trail) if keeps_rules else None,
     )
 
 
@@ -112,6 +118,18 @@ def notices(services: Services) -> Notices:
         administrators=settings.administrators,
         lease=timedelta(seconds=settings.lease_seconds),
         longest_pause=timedelta(seconds=settings.backoff_cap_seconds),
+    )
+
+
+def mail(services: Services) -> Mail:
+    """What sends the letters of those who want e-mail."""
+    settings = services.settings
+    return Mail(
+        services.database,
+        settings,
+        Slack(slack_client(settings)),
+        handlers.writes(),
+        administrators=settings.administrators,
     )
 
 

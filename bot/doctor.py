@@ -11,6 +11,7 @@ from bot.directories.base import Directory, Finding, Level
 from bot.errors import OutsideError, RekeyError
 from bot.permissions import Operator
 from bot.services import Services
+from bot.smtp import Smtp
 from storage.backup import ChangedLater, changed_later, thaw
 from storage.connections import outside_connections
 from storage.lanes import get_lane
@@ -106,6 +107,7 @@ def _ourselves(services: Services) -> Examined:
                 "second-administrator-off",
             )
         )
+    found += _mail(services)
     with services.database.reading() as session:
         trail = services.trail.verify(session)
     found.append(
@@ -120,6 +122,18 @@ def _ourselves(services: Services) -> Examined:
         )
     )
     return Examined("rekey", tuple(found))
+
+
+def _mail(services: Services) -> list[Finding]:
+    """Whether the mail server lets Rekey in, where there is one; sends nothing."""
+    settings = services.settings
+    if settings.smtp_host is None:
+        return []
+    try:
+        with Smtp(settings):
+            return [Finding(Level.OK, f"The mail server {settings.smtp_host}:{settings.mail_port} lets Rekey in.")]
+    except OutsideError as error:
+        return [Finding(Level.WARNING, str(error), error.mend, f"mail-{error.cause}")]
 
 
 def _connection(

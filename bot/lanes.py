@@ -1,8 +1,8 @@
 """Own a lane, drain it: everything towards one connection, done by one worker at a time.
 
 A drain takes the lease, then works in this order until nothing is due or its turn is over: look at what was
-interrupted, sync, check, write (putting back before anything new). Two groups of accounts are in flight at once, so
-that one is prepared and proved while the other is written.
+interrupted, sync, check, write (putting back before anything new), watch what followed. Two groups of accounts are in
+flight at once, so that one is prepared and proved while the other is written.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -21,6 +21,7 @@ from bot.discovery import sync
 from bot.errands import run
 from bot.errors import LeaseLost, Refused, RekeyError, SignInRefused
 from bot.processes import is_dead, own_name
+from bot.rotation.aftershock import attend
 from bot.rotation.calls import batch_size
 from bot.rotation.recovery import look, note_trouble, refuse_rest
 from bot.rotation.steps import check, write
@@ -198,7 +199,8 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
     if waiting:
         check(worker, directory, waiting)
     wrote = False if frozen else _write_due(worker, directory, until)
-    return bool(interrupted or syncs or watches or waiting or wrote)
+    attended = attend(worker, directory)
+    return bool(interrupted or syncs or watches or waiting or wrote or attended)
 
 
 def _write_due(worker: Worker, directory: Directory, until: float) -> bool:

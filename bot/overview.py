@@ -1,6 +1,6 @@
 """How organizations stand, and what waits for somebody: for /rotate and for Home. Reads only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from sqlmodel import Session
 from bot.permissions import Operator, may_administer
 from bot.step_up import is_enrolled
 from storage.approvals import waiting_approvals
+from storage.letters import undelivered_letters
 from storage.models import (
     Approval,
     MatchState,
@@ -17,11 +18,14 @@ from storage.models import (
     Request,
     RotationState,
     Tell,
+    Way,
+    Wish,
 )
 from storage.notices import undelivered
 from storage.overview import count_latest, count_matches, stopped_connections, with_directory
 from storage.profiles import find_profile
 from storage.requests import open_requests, recent_requests, tally
+from storage.wishes import wishes_of
 
 _RECENT = 5
 _OPEN_STATES = (RotationState.PLANNED, RotationState.ROTATING, RotationState.PUTTING_BACK, RotationState.RECORDING)
@@ -93,12 +97,25 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How somebody hears of results, and of which."""
+
+    way: Way = Way.MESSAGE
+    tell: Tell = Tell.ALL
+
+
+@dataclass(frozen=True, slots=True)
 class Wishes:
     """My Settings."""
 
-    tell: Tell
-    follows: tuple[tuple[int, str], ...]
-    """Organizations, by id and name."""
+    own: Told
+    """Of what they ask for themselves."""
+    organizations: tuple[tuple[int, str, Told], ...]
+    """Of these organizations, whoever asked: id, name, how."""
+    digest_by: Way
+    digest_hour: int
+    timezone: str | None
+    """Theirs, as Slack said; None where it is not known yet."""
     enrolled: bool
     """An authenticator app proves them before a password is shown."""
 
@@ -162,7 +179,7 @@ def home(
         pages=pages,
         work=tuple(_work(session, by_id, open_requests(session, list(by_id)))),
         results=tuple(_work(session, by_id, recent_requests(session, list(by_id), _RECENT))),
-        wishes=_wishes(find_profile(session, operator.key), by_id.values()),
+        wishes=wishes(session, operator, mine),
         administers=bool(administered) or may_administer(operator, None).allowed,
         waiting=tuple(_waiting(waiting_approvals(session), operator, administered)),
         setups=tuple(_setups(session, administered)),
@@ -195,13 +212,22 @@ def _work(session: Session, organizations: dict[int, Organization], requests: Se
     return found
 
 
-def _wishes(profile: Profile | None, organizations: Collection[Organization]) -> Wishes:
-    followed = profile.follows if profile else []
+def wishes(session: Session, operator: Operator, mine: Sequence[Organization]) -> Wishes:
+    """What this person wants to be told, of the organizations they may see."""
+    said = wishes_of(session, operator.key)
+    profile = find_profile(session, operator.key) or Profile(operator=operator.key)
     return Wishes(
-        tell=Tell(profile.tell) if profile else Tell.ALL,
-        follows=tuple((each.id, each.name) for each in organizations if each.id in followed),
+        own=_told(said[None]),
+        organizations=tuple((each.id, each.name, _told(said[each.id])) for each in mine if each.id in said),
+        digest_by=Way(profile.digest_by),
+        digest_hour=profile.digest_hour,
+        timezone=profile.timezone,
         enrolled=is_enrolled(profile),
     )
+
+
+def _told(wish: Wish) -> Told:
+    return Told(Way(wish.way), Tell(wish.tell))
 
 
 def _waiting(approvals: Sequence[Approval], operator: Operator, administered: Sequence[Organization]) -> list[Waiting]:
@@ -226,6 +252,7 @@ def _setups(session: Session, administered: Sequence[Organization]) -> list[Setu
 
 def _troubles(session: Session, mine: Sequence[Organization]) -> list[tuple[str, str]]:
     names = {each.id: each.name for each in mine}
-    owed = undelivered(session, list(names))
-    found = [(names[each.organization_id], each.trouble) for each in owed if each.organization_id is not None]
+    owed = [(each.organization_id, each.trouble) for each in undelivered(session, list(names))]
+    owed += [(each.organization_id, each.trouble) for each in undelivered_letters(session, list(names))]
+    found = [(names[organization_id], trouble) for organization_id, trouble in owed if organization_id is not None]
     return list(dict.fromkeys(found))

@@ -9,7 +9,7 @@ import json
 import math
 import secrets
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib import resources
@@ -59,6 +59,8 @@ class PasswordPolicy:
     """How many of Active Directory's five classes: upper case, lower case, digits, symbols, letters without case."""
     forbidden: tuple[str, ...] = ()
     """Case-folded parts that may not appear anywhere inside, such as the account's name."""
+    symbols: str | None = None
+    """The only symbols it may have; None allows all."""
     unambiguous: bool = False
     """No look-alikes; in a passphrase that speaks of its digits and symbols, since words are read as words."""
     words: int | None = None
@@ -91,6 +93,7 @@ def strictest(*policies: PasswordPolicy) -> PasswordPolicy:
         symbol=any(policy.symbol for policy in policies),
         classes=max((policy.classes for policy in policies), default=0),
         forbidden=_each_once(part for policy in policies for part in policy.forbidden),
+        symbols=_in_all([policy.symbols for policy in policies if policy.symbols is not None]),
         unambiguous=any(policy.unambiguous for policy in policies),
         words=max((policy.words for policy in policies if policy.words is not None), default=None),
         sources=_each_once(source for policy in policies for source in policy.sources),
@@ -130,6 +133,10 @@ def shortcomings(password: str, policy: PasswordPolicy) -> list[str]:
     folded = password.casefold()
     if any(part and part.casefold() in folded for part in policy.forbidden):
         found.append("It contains part of the account's name, or another word that is not allowed.")
+    if policy.symbols is not None and any(
+        _class(character) == "symbol" and character not in policy.symbols for character in password
+    ):
+        found.append("It contains a symbol that is not among those allowed.")
     if policy.unambiguous and any(character in _look_alikes(policy) for character in password):
         found.append("It contains a character that is easily mistaken for another one.")
     return found
@@ -145,7 +152,8 @@ def generate(policy: PasswordPolicy) -> SecretStr:
     length = max(policy.length, SHORTEST)
     _refuse_what_cannot_be_made(policy, length)
     unwanted = _look_alikes(policy) if policy.unambiguous else ""
-    characters = (each for each in string.ascii_letters + string.digits + SYMBOLS if each not in unwanted)
+    allowed = SYMBOLS if policy.symbols is None else "".join(each for each in SYMBOLS if each in policy.symbols)
+    characters = (each for each in string.ascii_letters + string.digits + allowed if each not in unwanted)
     alphabet = "".join(_without_forbidden(characters, policy))
     if len(alphabet) < 2:
         raise BadInput(_NOTHING_LEFT + _why(policy))
@@ -157,7 +165,9 @@ def generate(policy: PasswordPolicy) -> SecretStr:
         if len(words) < 2 or len(digits) < 2:
             raise BadInput(_NOTHING_LEFT + _why(policy))
         bits = min(ENOUGH_BITS, length * math.log2(len(alphabet)))
-        candidates = (_passphrase(policy, words, digits, length, bits) for _ in range(_TRIES))
+        usable = [each for each in allowed if each not in unwanted]
+        separator = _SEPARATOR if _SEPARATOR in usable else "".join(usable[:1])
+        candidates = (_passphrase(policy, words, digits, separator, length, bits) for _ in range(_TRIES))
     for password in candidates:
         if len(password) <= LONGEST and not shortcomings(password, policy):
             return SecretStr(password)
@@ -176,6 +186,8 @@ def _refuse_what_cannot_be_made(policy: PasswordPolicy, length: int) -> None:
             f"Passwords with {policy.classes} kinds of characters are asked for, and Rekey makes them from four: "
             "upper and lower case, numbers, symbols."
         )
+    elif policy.symbol and policy.symbols is not None and not set(SYMBOLS) & set(policy.symbols):
+        demand = "A symbol is asked for, and none is among those allowed."
     if demand:
         raise BadInput(demand + _why(policy))
 
@@ -187,7 +199,7 @@ def _random(alphabet: str, length: int) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
-def _passphrase(policy: PasswordPolicy, words: list[str], digits: str, length: int, bits: float) -> str:
+def _passphrase(policy: PasswordPolicy, words: list[str], digits: str, separator: str, length: int, bits: float) -> str:
     """Capitalised words, then three digits where they are demanded: `Maple-Otter-River-704`."""
     ending = []
     if policy.number or policy.classes > 3:
@@ -195,7 +207,7 @@ def _passphrase(policy: PasswordPolicy, words: list[str], digits: str, length: i
         bits -= 3 * math.log2(len(digits))
     count = max(policy.words or 0, math.ceil(bits / math.log2(len(words))))
     chosen = [secrets.choice(words).capitalize() for _ in range(count)]
-    while len(phrase := _SEPARATOR.join(chosen + ending)) < length:
+    while len(phrase := separator.join(chosen + ending)) < length:
         chosen.append(secrets.choice(words).capitalize())
     return phrase
 
@@ -222,6 +234,10 @@ def _class(character: str) -> str:
     if character.isascii() and character.isdigit():
         return "digit"
     return "letter" if character.isalpha() else "symbol"
+
+
+def _in_all(texts: Sequence[str]) -> str | None:
+    return "".join(each for each in texts[0] if all(each in text for text in texts)) if texts else None
 
 
 def _each_once(texts: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ sentence for the person who is refused. Roles are sets of (verb × tier), so the
     administrator   everything, on every tier; adds a second person's account to a record, or a privileged account to
                     any; lifts a stop; changes rules, connections, roles
 
-A break-glass account is rotated by name only, whoever asks.
+A break-glass account is rotated by name only, whoever asks; a schedule rotates the tiers its rule includes.
 """
 
 import os
@@ -22,7 +22,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from storage.grants import roles_of
-from storage.models import Role, Tier
+from storage.models import SCHEDULE, Role, Tier
 
 BULK_TIERS = (Tier.PERSON, Tier.SHARED, Tier.SERVICE, Tier.PRIVILEGED)
 """The tiers that "all" may be made to include."""
@@ -95,10 +95,11 @@ def cli_operator() -> Operator:
 
 def operator_named(session: Session, key: str, source: str, administrators: Collection[str] = ()) -> Operator:
     """The operator with this key and the roles granted to them; somebody unknown holds none. `administrators` (from the
-    settings) hold that role everywhere whatever is stored, and so does whoever asked on the command line.
+    settings) hold that role everywhere whatever is stored, and so does whoever asked on the command line, and the
+    schedule: an administrator switched it on, with the tiers it may include.
     """
     roles = roles_of(session, key)
-    if key in administrators or key.startswith("cli:"):  # whoever has the shell has the key
+    if key in (*administrators, SCHEDULE) or key.startswith("cli:"):  # whoever has the shell has the key
         roles[None] = Role.ADMINISTRATOR
     return Operator(key=key, source=source, roles=roles)
 

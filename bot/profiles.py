@@ -1,37 +1,76 @@
-"""My Settings: what one operator wants to be told."""
+"""My Settings: what one operator wants to be told, and how."""
 
-from collections.abc import Collection
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlmodel import Session
 
 from bot.audit import Trail
-from bot.errors import NotPermitted
+from bot.errors import BadInput, NotPermitted
 from bot.permissions import Operator, may_see
-from storage.models import Tell
+from storage.models import Tell, Way, Wish
 from storage.profiles import profile_of
+from storage.wishes import find_wish
+
+HOURS = range(24)
 
 
-def tell(session: Session, trail: Trail, operator: Operator, what: Tell) -> None:
-    """Send this operator's results by direct message: all of them, failures only, or none."""
-    profile = profile_of(session, operator.key)
-    if profile.tell != what:
-        profile.tell = what
-        _line(session, trail, operator, "profile.told", tell=what)
+def keep_wish(
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    organization_id: int | None,
+    *,
+    way: Way | None = None,
+    tell: Tell | None = None,
+) -> None:
+    """Tell this operator the results of this organization, whoever asked, in this way; for None those of whatever they
+    ask for, wherever they said nothing else. What is left out stays as it is.
 
-
-def follow(session: Session, trail: Trail, operator: Operator, organization_ids: Collection[int]) -> None:
-    """Send them the results of exactly these organizations although somebody else asked.
-
-    `NotPermitted` when one of them is not theirs to see; then nothing was changed.
+    `NotPermitted` when the organization is not theirs to see; then nothing was changed.
     """
-    for organization_id in organization_ids:
+    if organization_id is not None:
         decision = may_see(operator, organization_id)
         if not decision.allowed:
-            raise NotPermitted(f"{decision.reason} What you follow was left as it is.")
+            raise NotPermitted(f"{decision.reason} What you are told was left as it is.")
+    wish = find_wish(session, operator.key, organization_id)
+    kept = wish or Wish(operator=operator.key, organization_id=organization_id)
+    before = (kept.way, kept.tell)
+    kept.way, kept.tell = way or kept.way, tell or kept.tell
+    if wish is None or (kept.way, kept.tell) != before:
+        session.add(kept)
+        session.flush()
+        _line(session, trail, operator, "wish.kept", organization=organization_id, way=kept.way, tell=kept.tell)
+
+
+def drop_wish(session: Session, trail: Trail, operator: Operator, organization_id: int) -> None:
+    """Nothing special about this organization any more: what holds everywhere else holds there too."""
+    wish = find_wish(session, operator.key, organization_id)
+    if wish is not None:
+        session.delete(wish)
+        _line(session, trail, operator, "wish.dropped", organization=organization_id)
+
+
+def choose_digest(
+    session: Session, trail: Trail, operator: Operator, *, way: Way | None = None, hour: int | None = None
+) -> None:
+    """Send them the digest in this way, at this hour of their day. What is left out stays as it is."""
+    if hour is not None and hour not in HOURS:
+        raise BadInput("An hour is a whole number from 0 to 23. Your settings were left as they are.")
     profile = profile_of(session, operator.key)
-    if profile.follows != sorted(organization_ids):
-        profile.follows = sorted(organization_ids)
-        _line(session, trail, operator, "profile.followed", organizations=profile.follows)
+    before = (profile.digest_by, profile.digest_hour)
+    profile.digest_by = way or profile.digest_by
+    profile.digest_hour = profile.digest_hour if hour is None else hour
+    if (profile.digest_by, profile.digest_hour) != before:
+        _line(session, trail, operator, "digest.chosen", way=profile.digest_by, hour=profile.digest_hour)
+
+
+def note_timezone(session: Session, operator: Operator, timezone: str) -> None:
+    """Slack says that this is their time zone; one that is unknown here changes nothing."""
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return
+    profile_of(session, operator.key).timezone = timezone
 
 
 def _line(session: Session, trail: Trail, operator: Operator, event: str, **details: object) -> None:

@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from bot.errors import RekeyError
 from bot.lanes import Lanes
+from bot.mail import Mail
 from bot.notices import Notices
 from bot.processes import is_dead
 from storage.lanes import Waiting, due_lanes
@@ -28,6 +29,7 @@ from storage.tasks import waiting_syncs
 
 _ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)  # one phase for every process: an interval without one drifts apart
 _CHORES_SECONDS = 15
+_RULES_SECONDS = 15
 _PATIENCE = 3
 """Failures in a row after which a system counts as away for somebody who waits at a prompt."""
 
@@ -36,7 +38,8 @@ _log = structlog.get_logger(__name__)
 
 class Scheduler:
     """Runs every due lane while it is open, empties the outbox where there is one, and sees to it that `chores` (what
-    only time brings about) are done every few seconds; a context manager.
+    only time brings about) are done and `rules` (what falls due by a schedule) are kept every few seconds; a context
+    manager.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class Scheduler:
         pool_size: int,
         tick_seconds: float = 1.0,
         notices: Notices | None = None,
+        mail: Mail | None = None,
         chores: Callable[[Session], None] | None = None,
+        rules: Callable[[datetime], None] | None = None,
     ) -> None:
         self._lanes = lanes
         self._stopping = Event()
@@ -61,7 +66,9 @@ class Scheduler:
                 "lanes": ThreadPoolExecutor(pool_size),
                 "clock": ThreadPoolExecutor(1),
                 "notices": ThreadPoolExecutor(1),
+                "mail": ThreadPoolExecutor(1),
                 "chores": ThreadPoolExecutor(1),
+                "rules": ThreadPoolExecutor(1),
             },
             job_defaults={"coalesce": True, "misfire_grace_time": None},
         )
@@ -76,6 +83,8 @@ class Scheduler:
         )
         if notices is not None:
             self._scheduler.add_job(notices.run, args=[self._stopping], executor="notices", name="notices")
+        if mail is not None:
+            self._scheduler.add_job(mail.run, args=[self._stopping], executor="mail", name="mail")
         if chores is not None:
             self._scheduler.add_job(
                 self._do_chores,
@@ -84,6 +93,16 @@ class Scheduler:
                 seconds=_CHORES_SECONDS,
                 start_date=_ANCHOR,
                 executor="chores",
+            )
+        if rules is not None:
+            self._scheduler.add_job(
+                self._keep_rules,
+                "interval",
+                args=[rules],
+                seconds=_RULES_SECONDS,
+                start_date=_ANCHOR,
+                executor="rules",
+                next_run_time=now(),  # what fell due while nobody was there
             )
 
     def __enter__(self) -> Self:
@@ -146,6 +165,12 @@ class Scheduler:
                 chores(session)
         except RekeyError as error:
             _log.error("chores.failed", reason=str(error))
+
+    def _keep_rules(self, rules: Callable[[datetime], None]) -> None:
+        try:
+            rules(now())
+        except RekeyError as error:
+            _log.error("rules.failed", reason=str(error))
 
     def _drain(self, connection_id: int) -> None:
         worked = False

@@ -10,10 +10,11 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -54,6 +55,19 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
+
+
+class SmtpTls(StrEnum):
+    """How the way to the mail server is secured."""
+
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+    """TLS from the first byte, usually at port 465."""
+    NONE = "none"
+    """For a mail server on this very machine only."""
+
+
+_SMTP_PORTS = {SmtpTls.STARTTLS: 587, SmtpTls.IMPLICIT: 465, SmtpTls.NONE: 25}
 
 
 class Settings(BaseSettings):
@@ -112,6 +126,18 @@ class Settings(BaseSettings):
     slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="SLACK_API_URL")
     """Where Slack's Web API is, or that of any other server that speaks it."""
 
+    smtp_host: str | None = None
+    """The mail server e-mail goes out through. Without it there is no e-mail."""
+    smtp_port: int | None = Field(default=None, ge=1, le=65_535)
+    """None: 587, or 465 where TLS is implicit, or 25 without."""
+    smtp_tls: SmtpTls = SmtpTls.STARTTLS
+    smtp_ca: Path | None = None
+    """A file with the authorities to trust there instead of this machine's."""
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str | None = None
+    """Whom e-mail is from: `Rekey <rekey@msp.example>`."""
+
     pool_size: int = Field(default=8, ge=1, le=100)
     """How many lanes are worked on at the same time."""
     lease_seconds: float = Field(default=60, ge=30, le=3600)
@@ -128,6 +154,11 @@ class Settings(BaseSettings):
     def pages_url(self) -> str:
         """Where people reach Rekey's own pages, without a slash at the end."""
         return self.base_url or f"http://127.0.0.1:{self.http_port or _HTTP_PORT}"
+
+    @property
+    def mail_port(self) -> int:
+        """Where the mail server listens."""
+        return self.smtp_port or _SMTP_PORTS[self.smtp_tls]
 
     @field_validator("slack_bot_token", "slack_app_token")
     @classmethod
@@ -191,12 +222,31 @@ class Settings(BaseSettings):
                 raise ValueError("write hosts as graph.example.com:443, with commas between")
         return tuple(each.lower() for each in value)
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "smtp_tls", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("key_file", "escrow_dir", "secrets_dir")
+    @field_validator("smtp_from")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        if value is not None and "@" not in parseaddr(value)[1].strip("@"):
+            raise ValueError("write one address, as in Rekey <rekey@msp.example>")
+        return value
+
+    @model_validator(mode="after")
+    def _a_mail_server_one_may_speak_to(self) -> Self:
+        if self.smtp_host is None:
+            return self
+        if self.smtp_from is None:
+            raise ValueError("REKEY_SMTP_HOST is set, but not REKEY_SMTP_FROM: whom shall e-mail be from")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("REKEY_SMTP_USER and REKEY_SMTP_PASSWORD go together, and only one of them is set")
+        if self.smtp_tls is SmtpTls.NONE and not is_loopback(self.smtp_host):
+            raise ValueError("REKEY_SMTP_TLS=none is for a mail server on this machine; REKEY_SMTP_HOST is another")
+        return self
+
+    @field_validator("key_file", "escrow_dir", "secrets_dir", "smtp_ca")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return Path(os.path.abspath(value.expanduser())) if value else None

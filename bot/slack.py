@@ -104,6 +104,17 @@ class Slack:
         about = self._ask(self._client.conversations_info, channel=channel)["channel"]
         return bool(about.get("is_ext_shared") or about.get("is_pending_ext_shared"))
 
+    def email_of(self, person: str) -> str | None:
+        """Where e-mail reaches this person; None when Slack shows no address, or they are deactivated."""
+        try:
+            about = self._ask(self._client.users_info, user=person)["user"]
+        except Refused as error:
+            if error.cause in ("user_not_found", "user_not_visible"):
+                return None
+            raise
+        address = (about.get("profile") or {}).get("email")
+        return str(address) if address and not about.get("deleted") else None
+
     def _ask(self, method: Callable[..., SlackResponse], **arguments: Any) -> SlackResponse:
         try:
             return method(**arguments)

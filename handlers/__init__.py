@@ -9,9 +9,11 @@ from types import ModuleType
 
 from slack_bolt import App
 
+from bot.mail import Write
 from bot.notices import Draw
 from bot.services import Services
 from handlers import (
+    aftershocks,
     approvals,
     channels,
     errors,
@@ -22,14 +24,26 @@ from handlers import (
     reveal,
     rotate_command,
     rotations,
+    settings,
     setup,
 )
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, setup, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (
+    home,
+    matches,
+    rotations,
+    records,
+    reveal,
+    settings,
+    setup,
+    approvals,
+    aftershocks,
+    channels,
+)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
-`draws(services)`, where their pictures depend on the settings)."""
+`draws(services)`, where their pictures depend on the settings), `WRITES` where it has letters."""
 
 
 def register(app: App, services: Services, known: People) -> None:
@@ -41,6 +55,14 @@ def register(app: App, services: Services, known: People) -> None:
     for each in SLICES:
         each.register(app, services)
     rotate_command.register_rest(app)
+
+
+def writes() -> Mapping[str, Write]:
+    """How each kind of letter is written."""
+    found: dict[str, Write] = {}
+    for each in SLICES:
+        found |= getattr(each, "WRITES", {})
+    return found
 
 
 def draws(services: Services) -> Mapping[str, Draw]:

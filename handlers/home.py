@@ -1,4 +1,4 @@
-"""App Home with My Settings, and the overview that a bare `/rotate` shows."""
+"""App Home, and the overview that a bare `/rotate` shows."""
 
 from typing import Any
 
@@ -6,12 +6,11 @@ from slack_bolt import Ack, App
 
 from blocks import home as drawing
 from blocks import ids
-from bot import overview, profiles
+from bot import overview
 from bot.services import Services
 from handlers.context import Asked
 from handlers.people import Refusal
 from handlers.rotate_command import OVERVIEW, Word
-from storage.models import Tell
 
 
 def register(app: App, _services: Services) -> None:
@@ -31,29 +30,6 @@ def register(app: App, _services: Services) -> None:
     def page(ack: Ack, asked: Asked) -> None:
         ack()
         _publish(asked, asked.row()[0])
-
-    @app.action(ids.PROFILE_TELL)
-    def tell(ack: Ack, asked: Asked) -> None:
-        ack()
-        try:
-            chosen = Tell(asked.chosen() or "")
-        except ValueError:
-            raise Refusal("This is nothing Rekey offers. Your settings were left as they are.") from None
-        with asked.writing() as session:
-            profiles.tell(session, asked.services.trail, asked.operator, chosen)
-        _publish(asked)
-
-    @app.action(ids.PROFILE_FOLLOW)
-    def follow(ack: Ack, asked: Asked) -> None:
-        ack()
-        chosen = [asked.read(each.get("value"))[0] for each in asked.action.get("selected_options", [])]
-        with asked.writing() as session:
-            profiles.follow(session, asked.services.trail, asked.operator, chosen)
-        _publish(asked)
-
-    @app.options(ids.PROFILE_FOLLOW)
-    def organizations(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
-        ack(options=asked.organization_options(str(body.get("value", ""))))
 
 
 def _publish(asked: Asked, page: int = 1) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from slack_bolt import Ack, App
 from sqlmodel import Session
 
-from blocks import ids, parts, previews, records, rotations
+from blocks import ids, letters, parts, previews, records, rotations
 from blocks.drawn import Drawn
+from bot.mail import Write
 from bot.notices import Draw
 from bot.permissions import may_rotate
 from bot.rotation import aftermath, requests
@@ -17,7 +18,7 @@ from bot.services import Services
 from handlers.context import Asked
 from handlers.people import Refusal
 from handlers.rotate_command import Word
-from storage.models import Notice, Organization, Record, Rotation, Tier
+from storage.models import Letter, Notice, Organization, Record, Rotation, Tier
 from storage.notices import RESULT, ROTATION
 from storage.organizations import get_organization
 from storage.records import get_record, records_called
@@ -267,8 +268,13 @@ def _draw_result(session: Session, notice: Notice) -> Drawn:
     return rotations.result(progress(session, get_request(session, notice.subject)))
 
 
+def _write_result(session: Session, letter: Letter) -> letters.Written:
+    return letters.result(progress(session, get_request(session, letter.subject)))
+
+
 WORDS = [
     Word("now", _now, "new passwords for these, after a preview", "NAME, NAME …", asks=False),
     Word("all", _all, "new passwords for everybody “all” means here, after a preview"),
 ]
 DRAWS: Mapping[str, Draw] = {ROTATION: _draw_card, RESULT: _draw_result}
+WRITES: Mapping[str, Write] = {RESULT: _write_result}

@@ -122,6 +122,10 @@ def give_up(session: Session, connection_id: int, token: int, *, wanted: bool) -
     )
 
 
+_READING = (TaskKind.SYNC, TaskKind.WATCH, TaskKind.AFTERSHOCK)
+"""What is done in a stopped organization too: nothing is written for it."""
+
+
 def due_lanes(session: Session, at: datetime) -> list[int]:
     """Connections whose lane has something to do now, whether or not somebody is at it already."""
     task_due = exists().where(
@@ -132,7 +136,8 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
             col(Task.state).in_(LOOKING),
             and_(
                 col(Task.state).in_(STARTING),
-                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_((TaskKind.SYNC, TaskKind.WATCH))),
+                or_(col(Task.until_at).is_(None), col(Task.until_at) > at),
+                or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_(_READING)),
                 or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
             ),
         ),

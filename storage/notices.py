@@ -19,6 +19,8 @@ ROTATION, RESULT = "rotation", "result"
 """The card of a request, and what its requester and the followers of its organization are told at its end."""
 CLOUD = "cloud"
 """The accounts of a cloud directory, its subject, that did not take a password over from Active Directory."""
+AFTERSHOCK = "aftershock"
+"""What followed in the hour after a request's rotations, for whoever hears of failures there."""
 MATCH_REVIEW = "match_review"
 """The matches of an organization, which is its subject."""
 
@@ -90,6 +92,15 @@ def reopen(session: Session, kind: str, *subjects: int) -> None:
             col(Notice.withdrawn).is_(False),
         )
         .values(wanted=Notice.wanted + 1, ended_at=None)
+    )
+
+
+def redraw(session: Session, kind: str, *subjects: int) -> None:
+    """What these cards show may look different, whether or not they have ended."""
+    session.execute(
+        update(Notice)
+        .where(col(Notice.kind) == kind, col(Notice.subject).in_(subjects), col(Notice.withdrawn).is_(False))
+        .values(wanted=Notice.wanted + 1)
     )
 
 

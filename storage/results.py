@@ -4,9 +4,11 @@ from collections.abc import Collection
 
 from sqlmodel import Session, col, select
 
-from storage.models import Profile, Request, RequestRotation, RequestState, Rotation, Tell, now
+from storage.letters import write_letter
+from storage.models import Request, RequestRotation, RequestState, Rotation, now
 from storage.notices import RESULT, ROTATION, finish, post, touch_requests
 from storage.requests import all_ended, failures
+from storage.wishes import by_email, by_message, listeners
 
 
 def note_moved(session: Session, rotation_ids: Collection[int]) -> None:
@@ -23,8 +25,18 @@ def end(session: Session, request: Request) -> None:
     """Nothing of this request is open any more: its card gets its last state, and its result is told."""
     request.state, request.ended_at = RequestState.ENDED, now()
     finish(session, ROTATION, request.id)
-    for operator in _listeners(session, request, failed=bool(failures(session, request.id))):
-        post(session, kind=RESULT, subject=request.id, address=operator, organization_id=request.organization_id)
+    failed = bool(failures(session, request.id))
+    for operator, way in listeners(session, request.organization_id, request.requested_by, failed=failed).items():
+        if by_message(way):
+            post(session, kind=RESULT, subject=request.id, address=operator, organization_id=request.organization_id)
+        if by_email(way):
+            write_letter(
+                session,
+                kind=RESULT,
+                subject=request.id,
+                operator=operator,
+                organization_id=request.organization_id,
+            )
     finish(session, RESULT, request.id)
 
 
@@ -44,15 +56,3 @@ def _ended(session: Session, rotation_ids: Collection[int]) -> list[int]:
     session.flush()
     ended = select(Rotation.id).where(col(Rotation.id).in_(rotation_ids), col(Rotation.ended_at).is_not(None))
     return list(session.exec(ended))
-
-
-def _listeners(session: Session, request: Request, *, failed: bool) -> list[str]:
-    """Whoever asked and whoever follows the organization, as far as they want to hear of this kind of result."""
-    wishes = {each.operator: each for each in session.exec(select(Profile))}
-    asked = wishes.get(request.requested_by) or Profile(operator=request.requested_by)
-    following = [each for each in wishes.values() if request.organization_id in each.follows and each is not asked]
-    return [
-        each.operator
-        for each in (asked, *following)
-        if not each.operator.startswith("cli:") and (each.tell == Tell.ALL or (failed and each.tell == Tell.FAILURES))
-    ]

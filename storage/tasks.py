@@ -60,7 +60,8 @@ def due_tasks(
 ) -> list[Task]:
     """Open tasks of a lane of this kind in one of these states that are due, in the order they were asked for.
 
-    Those that may not begin because of their vault are left out.
+    Those that may not begin because of their vault are left out, and so is a step whose window closed before it was
+    begun: the clock gives it another one.
     """
     statement = (
         select(Task)
@@ -71,6 +72,7 @@ def due_tasks(
             col(Task.state).in_(states),
             col(Task.due_at) <= now(),
             or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
+            or_(col(Task.until_at).is_(None), col(Task.until_at) > now()),
         )
         .order_by(col(Task.id))
         .limit(limit)

@@ -33,7 +33,7 @@ def serve() -> None:
             opened.enter_context(line)
             if settings.http_port:
                 opened.enter_context(app.web(ready, line))
-        opened.enter_context(app.scheduler(ready))
+        opened.enter_context(app.scheduler(ready, keeps_rules=True))
         _log.info("serving", lanes_at_once=settings.pool_size, slack=type(line).__name__ if line else "none")
         stopped.wait()
         _log.info("stopping", meaning="what is under way is finished or looked at on the next start")

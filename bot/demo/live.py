@@ -159,7 +159,7 @@ class LiveDemo:
             opened.callback(self.services.database.dispose)
             self._bring_in(folder, ids)
             opened.enter_context(Web(site(self.services), self.services.settings.http_port))
-            self._reads_directories(opened.enter_context(app.scheduler(self.services)))
+            self._reads_directories(opened.enter_context(app.scheduler(self.services, keeps_rules=True)))
             line = app.line_to_slack(self.services)
             if line is not None:
                 opened.enter_context(line)

@@ -4,7 +4,7 @@ It judges passwords as the Active Directory connector does: by the set-time, by 
 at most one sign-in attempt that cannot lock the account. What goes wrong is decided by the domain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from bot.demo.practice_domain import PracticeAccount, PracticeDomain, SignIn
-from bot.directories.base import Changes, Finding, Level, Proof, SeenAccount, Standing, Verdict
+from bot.directories.base import Changes, Finding, Level, Proof, SeenAccount, Sign, Signs, Standing, Verdict
 from bot.errors import AdminNotPermitted, OutsideError, Refused, RightMissing
 from storage.models import Status, Tier
 
@@ -177,6 +177,14 @@ class PracticeDirectory:
             self._refuse_without_right(found)
             self._domain.unlocks(found)
 
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+        """See `Directory.signs_of_trouble`."""
+        domain = self._domain
+        with domain.call("signs_of_trouble"):
+            known = {each.object_id: each for each in domain.all_accounts()}
+            found = [self._sign(known[each]) for each in accounts if each in known]
+        return Signs(tuple(found), asked=(domain.server,))
+
     # ---- judging -------------------------------------------------------------------------------------------------
 
     def _seen(self, account: PracticeAccount) -> SeenAccount:
@@ -199,6 +207,11 @@ class PracticeDirectory:
             sid=account.sid,
             synced=account.synced,
         )
+
+    def _sign(self, account: PracticeAccount) -> Sign:
+        bad_at = account.bad_sign_ins[-1] if account.bad_sign_ins else None
+        locked_at = account.locked_at if self._domain.is_locked(account) else None
+        return Sign(account.object_id, self._domain.bad_count(account), bad_at, locked_at)
 
     def _why_never(self, account: PracticeAccount) -> str | None:
         if account.guard:

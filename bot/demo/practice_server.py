@@ -9,7 +9,7 @@ is all the protection there is: what goes through it is pickled. Another process
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain
-from bot.directories.base import Changes, Directory, Finding, Proof, Standing
+from bot.directories.base import Changes, Directory, Finding, Proof, Signs, Standing
 from bot.errors import NoAnswer, OutsideError, Unreachable
 from storage.models import Connection
 
@@ -150,6 +150,11 @@ class RemotePracticeDirectory:
     def unlock(self, account: str) -> None:
         """See `Directory.unlock`."""
         self._ask("unlock", account)
+
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+        """See `Directory.signs_of_trouble`."""
+        answer: Signs = self._ask("signs_of_trouble", list(accounts))
+        return answer
 
     def _ask(self, operation: str, *arguments: object) -> Any:
         wire = self._wire()

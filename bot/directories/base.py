@@ -132,6 +132,30 @@ class Proof:
     """A sign-in attempt was made."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a directory shows of wrong passwords tried for one account; times are the directory's own."""
+
+    account: str
+    bad: int = 0
+    """Wrong passwords that count towards a lockout now: the most that any one server counts."""
+    bad_at: datetime | None = None
+    """The latest wrong one; None when none is known."""
+    locked_at: datetime | None = None
+    """Since when it is locked; None while it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What `signs_of_trouble` found: of each account that is still there, and from whom it was heard."""
+
+    found: tuple[Sign, ...]
+    asked: tuple[str, ...] = ()
+    """The servers that answered."""
+    silent: tuple[str, ...] = ()
+    """Servers that keep counts of their own and could not be asked."""
+
+
 class Directory(Protocol):
     """One directory of one organization."""
 
@@ -199,6 +223,14 @@ class Directory(Protocol):
 
     def unlock(self, account: str) -> None:
         """Lift a lockout. Safe to repeat."""
+
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+        """Whether wrong passwords were tried for these accounts, and which of them are locked. Reading only.
+
+        Says what is known, which may be less than what happened: where each server counts for itself, those that
+        cannot be reached are named in `silent`; it raises only when none can. A directory that shows nothing of the
+        kind finds nothing. Accounts that are gone are left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
 from bot.rotation import outcomes
 from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
+from storage.aftershocks import begin_watch
 from storage.connections import connection_names, get_connection
 from storage.database import after_commit
 from storage.lanes import wake
@@ -36,6 +37,9 @@ from storage.recordings import record_tasks_of
 from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote, reinstate
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
+
+FIRST_LOOK = timedelta(minutes=5)
+"""After so long a directory is asked whether something still uses the passwords before (`bot.rotation.aftershock`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Settlement:
         self.promoted: list[Revision] = []
         self.vaults: dict[int, Task] = {}
         """Rotation id → its step towards a vault outside."""
+        self.finished_in: set[int] = set()
+        """The connections of rotations that succeeded: watched for a while."""
 
     def settle(self, results: Results) -> None:
         """Keep these results, move every rotation they touch, and append the audit lines."""
@@ -140,6 +146,9 @@ class Settlement:
             elif rotation.state == RotationState.SUCCESSFUL:  # what follows it has moved
                 rotation.reason = self._what_holds(rotation, tasks)
         note_moved(session, ids)
+        if self.finished_in:
+            begin_watch(session, self.finished_in, now() + FIRST_LOOK)
+            self.finished_in = set()
         self.trail.append_all(session, self.lines)
         self.lines = []
         if self.promoted:
@@ -253,6 +262,7 @@ class Settlement:
             reinstate(self.session, self.safe.escrow, revision)
         elif revision.state == RevisionState.PENDING:
             self.promoted.append(revision)
+            self.finished_in |= {task.connection_id for task in _written(tasks)}
             follow(self.session, rotation, tasks)
         rotation.reason = self._what_holds(rotation, tasks)
         if not any(still_waited_for(task) for task in tasks):

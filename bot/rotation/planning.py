@@ -13,18 +13,20 @@ from bot.audit import Line, Trail
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rotation import outcomes
 from bot.rotation.following import who_follows, why_nobody_writes
-from bot.rules import policy_of, rule_for
+from bot.rules import policy_of, rule_for, scheduled_tiers
 from bot.switches import SWITCHED_OFF, why_off
 from bot.tiers import tier_with
 from storage.connections import connection_names
 from storage.lanes import retry_now
 from storage.models import (
+    SCHEDULE,
     Account,
     Organization,
     Record,
     RevisionState,
     Rotation,
     RotationState,
+    Rule,
     Status,
     TaskKind,
     TaskState,
@@ -34,6 +36,7 @@ from storage.models import (
 from storage.recordings import outside_vaults
 from storage.revisions import find_revisions
 from storage.rotations import MatchedAccount, add_rotations, matched_accounts, open_rotations
+from storage.schedules import take_over
 from storage.tasks import add_tasks
 
 
@@ -73,6 +76,8 @@ class Preview:
     """The earlier revision it would bring back, instead of a new password."""
     vault_only: bool = False
     """Only the vault would get it."""
+    could_ask: bool = True
+    """Whether whoever asks might have it rotated, were no rotation open already."""
 
 
 def preview(
@@ -84,11 +89,14 @@ def preview(
     already = open_rotations(session, ids)
     currents = find_revisions(session, ids, RevisionState.CURRENT) if len(ids) <= _FEW else None
     vaults = connection_names(session, {record.connection_id for _organization, record in records})
-    rules: dict[int, str] = {}
+    rules: dict[int, _Rule] = {}
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
-        refusal = _refusal(session, operator, organization, record, accounts, by_name=by_name)
+        if organization.id not in rules:
+            rules[organization.id] = _Rule.of(session, operator, organization)
+        rule = rules[organization.id]
+        refusal = _refusal(session, operator, organization, record, accounts, rule, by_name=by_name)
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -96,21 +104,31 @@ def preview(
             intent, status, reason, cause = refusal
             undo = ""
         else:
-            if organization.id not in rules:
-                rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
             edited = _edited(record, vaults[record.connection_id])
-            reason = f"{rules[organization.id]} A directory that asks for more gets more."
+            reason = f"{rule.asks} A directory that asks for more gets more."
             reason = " ".join(filter(None, [reason, who_follows(accounts), undo, edited]))
             undo = f"{undo} {edited}".strip()
         found.append(
-            Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
+            Preview(
+                organization,
+                record,
+                accounts,
+                intent,
+                reason,
+                status,
+                already.get(record.id),
+                cause,
+                undo,
+                could_ask=refusal is None,
+            )
         )
     return found
 
 
 _FEW = 10_000
+_WANTED = (Intent.ROTATE, Intent.JOIN)
 _Refusal = tuple[Intent, Status | None, str, str]
 
 
@@ -121,12 +139,39 @@ def _edited(record: Record, vault: str) -> str:
     return outcomes.edited(record.password_updated_at, vault)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What an organization's rule means for a request."""
+
+    on: bool
+    asks: str
+    included: tuple[str, ...]
+    """The tiers that are rotated without being asked for by name."""
+
+    @classmethod
+    def of(cls, session: Session, operator: Operator, organization: Organization) -> "_Rule":
+        rule = rule_for(session, organization)
+        return cls(rule.enabled, " ".join(policy_of(rule).sources), included_tiers(operator, organization, rule))
+
+
+def included_tiers(operator: Operator, organization: Organization, rule: Rule) -> tuple[str, ...]:
+    """The tiers that are rotated without being asked for by name: what "all" means there, or the schedule."""
+    return scheduled_tiers(rule, organization) if operator.key == SCHEDULE else tuple(organization.bulk)
+
+
+RULE_IS_OFF = (
+    "The rule that holds here has rotations switched off. An administrator switches them on: `/rotate rules`, or "
+    "`rekey rules set`."
+)
+
+
 def _refusal(
     session: Session,
     operator: Operator,
     organization: Organization,
     record: Record,
     accounts: Sequence[MatchedAccount],
+    rule: _Rule,
     *,
     by_name: bool,
 ) -> _Refusal | None:
@@ -150,6 +195,8 @@ def _refusal(
             f"{organization.frozen_by}. An administrator lifts it: `rekey start`, or `/rotate start` in Slack.",
             "frozen",
         )
+    if not rule.on:
+        return Intent.REFUSE, Status.NOT_PERMITTED, RULE_IS_OFF, SWITCHED_OFF
     switched_off = why_off(session, [matched.connection for matched in accounts if not matched.watched])
     if switched_off is not None:
         return Intent.REFUSE, Status.NOT_PERMITTED, switched_off, SWITCHED_OFF
@@ -159,7 +206,7 @@ def _refusal(
     for matched in accounts:
         account = matched.account
         tier = tier_with(account.tier, record.restricted)
-        refusal = _account_refusal(operator, organization, account, tier, by_name=by_name)
+        refusal = _account_refusal(operator, organization, account, tier, rule.included, by_name=by_name)
         if refusal is not None:
             intent, status, reason, cause = refusal
             return intent, status, f"{account.domain}\\{account.username}: {reason}", cause
@@ -167,10 +214,16 @@ def _refusal(
 
 
 def _account_refusal(
-    operator: Operator, organization: Organization, account: Account, tier: Tier, *, by_name: bool
+    operator: Operator,
+    organization: Organization,
+    account: Account,
+    tier: Tier,
+    included: Sequence[str],
+    *,
+    by_name: bool,
 ) -> _Refusal | None:
-    if not by_name and (tier is Tier.BREAK_GLASS or tier not in organization.bulk):
-        decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=organization.bulk)
+    if not by_name and (tier is Tier.BREAK_GLASS or tier not in included):
+        decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=included)
         return Intent.LEAVE_OUT, None, decision.reason, ""
     if account.removed_at is not None:
         return (
@@ -183,7 +236,7 @@ def _account_refusal(
         in_bulk = account.is_connector and not by_name
         status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status(account.guard_status or Status.NOT_PERMITTED)
         return Intent.REFUSE, status, account.guard, account.guard  # its sentence is what such accounts share
-    decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=organization.bulk)
+    decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=included)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED
         return Intent.REFUSE, status, decision.reason, "operator-not-permitted"
@@ -219,7 +272,7 @@ def request(
     """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
 
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
-    looked at again at once, whatever they were waiting for.
+    looked at again at once, whatever they were waiting for, and takes over what waited for its turn by the schedule.
     """
     new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
     ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
@@ -244,10 +297,13 @@ def request(
             for matched in each.accounts
         ],
     )
-    going = [each for each in previews if each.intent in (Intent.ROTATE, Intent.JOIN)]
-    lanes = {matched.connection.id for each in going if not each.vault_only for matched in each.accounts}
-    lanes |= outside & {each.record.connection_id for each in going}
-    retry_now(session, sorted(lanes))
+    if operator.key != SCHEDULE:
+        going = [each for each in previews if each.intent in (Intent.ROTATE, Intent.JOIN)]
+        lanes = {matched.connection.id for each in going if not each.vault_only for matched in each.accounts}
+        lanes |= outside & {each.record.connection_id for each in going}
+        retry_now(session, sorted(lanes))
+        theirs = [each.open.id for each in previews if each.open is not None and each.could_ask]
+        take_over(session, theirs, operator.key, by_name=by_name)
     asked = [each for each in previews if each.record.id in by_record]
     trail.append_all(session, [_line(operator, each, by_record) for each in asked])
     return [by_record[each.record.id] for each in asked]

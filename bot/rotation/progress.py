@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from bot.rotation.report import RecordStatus, report
+from storage.aftershocks import Shock, shocks_of_request
 from storage.approvals import find_waiting
 from storage.connections import connection_names
 from storage.lanes import get_lane
@@ -79,6 +80,9 @@ class Progress:
     """The first few that are not done."""
     causes: tuple[Cause, ...] = ()
     more_causes: int = 0
+    shocks: tuple[Shock, ...] = ()
+    """What followed: the first few accounts that are locked, or for which wrong passwords are tried."""
+    more_shocks: bool = False
     waits: tuple[str, ...] = ()
     """What open ones wait for, in sentences: a system that is away, a stop."""
     expires_at: datetime | None = None
@@ -114,6 +118,7 @@ def progress(session: Session, request: Request) -> Progress:
         return sum(each.many for each in counts if each.state in states and begun in (None, each.begun))
 
     causes = failures(session, request.id)
+    shocks = shocks_of_request(session, request.id, SHOWN_NAMES + 1)
     return Progress(
         request,
         organization,
@@ -130,6 +135,8 @@ def progress(session: Session, request: Request) -> Progress:
         left=_names([record for record, _begun in left_records(session, request.id, SHOWN_NAMES)]),
         causes=tuple(_cause(session, request, each) for each in causes[:SHOWN_CAUSES]),
         more_causes=max(0, len(causes) - SHOWN_CAUSES),
+        shocks=tuple(shocks[:SHOWN_NAMES]),
+        more_shocks=len(shocks) > SHOWN_NAMES,
         waits=_waits(session, request, organization),
     )
 

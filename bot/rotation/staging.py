@@ -1,6 +1,7 @@
 """Right before a write: may it still be made, by whom it was asked, and under which password, sealed and in escrow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 from sqlmodel import Session
@@ -16,6 +17,7 @@ from bot.errors import (
 from bot.passwords import PasswordPolicy, generate, name_parts, strictest
 from bot.permissions import PROTECTED, Operator, may_restore, may_rotate, operator_named
 from bot.rotation.engine import Refusal, Settlement
+from bot.rotation.planning import RULE_IS_OFF, included_tiers
 from bot.rotation.restoring import earlier
 from bot.rotation.worker import Worker
 from bot.rules import policy_of, rule_for
@@ -28,27 +30,43 @@ from storage.models import (
     Revision,
     RevisionState,
     RotationState,
+    Rule,
     Status,
     TaskKind,
     TaskState,
     Tier,
 )
 from storage.revisions import Draft, add_revisions, discard, find_revisions
+from storage.schedules import has_begun
 from storage.tasks import Step, steps_of_rotations
 
 
-def requesters_of(session: Session, worker: Worker, steps: Sequence[Step]) -> dict[str, Operator]:
-    """Whoever asked for these, with the roles they hold at this moment."""
-    return {
-        key: operator_named(session, key, "engine", worker.administrators)
-        for key in {step.rotation.requested_by for step in steps}
-    }
+@dataclass(frozen=True, slots=True)
+class Requesters:
+    """Whoever asked for some steps, and the rules that hold for those, as they are at this moment."""
+
+    operators: Mapping[str, Operator]
+    """By key, with the roles they hold."""
+    rules: Mapping[int, Rule]
+    """By organization id."""
+
+
+def requesters_of(session: Session, worker: Worker, steps: Sequence[Step]) -> Requesters:
+    """Whoever asked for these."""
+    organizations = {step.organization.id: step.organization for step in steps}
+    return Requesters(
+        {
+            key: operator_named(session, key, "engine", worker.administrators)
+            for key in {step.rotation.requested_by for step in steps}
+        },
+        {each.id: rule_for(session, each) for each in organizations.values()},
+    )
 
 
 def why_not(
     session: Session,
     worker: Worker,
-    requesters: Mapping[str, Operator],
+    requesters: Requesters,
     step: Step,
     standing: Standing | RekeyError,
 ) -> Refusal | None:
@@ -73,8 +91,11 @@ def why_not(
         )
     rotation, organization = step.rotation, step.organization
     tier = tier_with(_effective(step.account, standing.tier), step.record.restricted)
-    operator = requesters[rotation.requested_by]
-    decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
+    operator, rule = requesters.operators[rotation.requested_by], requesters.rules[organization.id]
+    if not rule.enabled:
+        return Refusal(Refused(f"{RULE_IS_OFF} Nothing was changed.", cause=SWITCHED_OFF), Status.NOT_PERMITTED)
+    bulk = included_tiers(operator, organization, rule)
+    decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=bulk)
     if rotation.restores is not None:
         decision = may_restore(operator, organization.id, tier)
     if not decision.allowed:
@@ -125,6 +146,7 @@ def stage(
     for revision in left_over.values():
         revision.unsure = True  # its rotation ended without finding out
         discard(session, revision)
+    has_begun(session, [step.rotation.id for step, _standing in new if step.task.until_at is not None])
     revisions = add_revisions(
         session,
         worker.safe,

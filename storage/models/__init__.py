@@ -1,7 +1,7 @@
 """The tables, and the states their rows can be in.
 
-One class per table, one file per story: `words` (states, tiers), `organizations`, `accounts`, `rotations`, `people`,
-`proof`. A
+One class per table, one file per story: `words` (states, tiers), `organizations`, `accounts`, `rotations`,
+`schedules`, `people`, `telling`, `proof`. A
 row of one organization can only point at rows of the same organization: the foreign keys are composite, so a
 cross-organization match cannot be stored at all.
 
@@ -24,7 +24,10 @@ from storage.models.people import (
 )
 from storage.models.proof import AuditEvent, Fact
 from storage.models.rotations import Lane, ProofTry, Rotation, Task
+from storage.models.schedules import DirectoryPolicies, DueTime, Exclusion, Postponement, Timetable
+from storage.models.telling import Aftershock, Letter, Wish
 from storage.models.words import (
+    SCHEDULE,
     ApprovalState,
     MatchState,
     RequestState,
@@ -36,27 +39,35 @@ from storage.models.words import (
     TaskState,
     Tell,
     Tier,
+    Way,
     new_uid,
     now,
 )
 
 __all__ = [
+    "SCHEDULE",
     "Account",
+    "Aftershock",
     "Approval",
     "ApprovalState",
     "AuditEvent",
     "Connection",
+    "DirectoryPolicies",
+    "DueTime",
+    "Exclusion",
     "Fact",
     "Grant",
     "IgnoreRule",
     "Interaction",
     "Lane",
+    "Letter",
     "Link",
     "Match",
     "MatchState",
     "Notice",
     "Organization",
     "Outbox",
+    "Postponement",
     "Profile",
     "ProofTry",
     "Record",
@@ -76,6 +87,9 @@ __all__ = [
     "Tell",
     "Tenant",
     "Tier",
+    "Timetable",
+    "Way",
+    "Wish",
     "new_uid",
     "now",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from storage.models.words import new_uid, now
+from storage.models.words import Tier, new_uid, now
 
 
 class Organization(SQLModel, table=True):
@@ -100,7 +100,7 @@ class Tenant(SQLModel, table=True):
 
 
 class Rule(SQLModel, table=True):
-    """Password policy: one row for everybody, at most one per organization, which overrides it."""
+    """Password policy and schedule: one row for everybody, at most one per organization, which overrides it whole."""
 
     __tablename__ = "rules"
 
@@ -108,6 +108,8 @@ class Rule(SQLModel, table=True):
     scope: str = Field(unique=True)
     """`global`, or the organization's uid."""
     organization_id: int | None = Field(default=None, foreign_key="organizations.id")
+    enabled: bool = True
+    """The main switch. Off: nothing is rotated under this rule, by whomever it is asked."""
     length: int = 20
     uppercase: bool = True
     lowercase: bool = True
@@ -118,4 +120,30 @@ class Rule(SQLModel, table=True):
     """Passphrase style with so many words; None for random characters."""
     sign_out: bool = False
     """Whether whoever has the account is signed out everywhere after a rotation, where a directory can do that."""
+    symbols: str | None = None
+    """The symbols passwords may have; None for all that Rekey uses."""
+    tiers: list[str] = Field(default_factory=lambda: [Tier.SHARED.value], sa_column=Column(JSON, nullable=False))
+    """The tiers schedules may include."""
+    scheduled: bool = False
+    """Rotate by the schedule below."""
+    every_days: int | None = None
+    """So many days after the last rotation; or else on days of the week, or on a day of the month."""
+    weekdays: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """`mon` to `sun`."""
+    month_day: int | None = None
+    """In a shorter month its last day."""
+    at: str = "02:00"
+    """The local time of the organization at which records fall due."""
+    windows: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """When scheduled rotations may begin, as `bot.schedule` reads them; none: at any time from `at` on."""
+    blackouts: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Local days on which none begins."""
+    spread: bool = True
+    """Over the window, instead of all at its beginning."""
+    manual_restarts: bool = True
+    """Whether a rotation somebody asked for restarts the period."""
+    notice_hours: int = 24
+    """So many hours before, the channel is told what will rotate; 0: it is not."""
+    changed_by: str | None = None
+    changed_at: datetime | None = None
     version: int = 1

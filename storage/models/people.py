@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from storage.models.words import Tell, new_uid, now
+from storage.models.words import Way, new_uid, now
 
 
 class Profile(SQLModel, table=True):
@@ -25,10 +25,14 @@ class Profile(SQLModel, table=True):
     enrolment: str | None = None
     """SHA-256 of the one-time enrolment code."""
     enrolment_until: datetime | None = None
-    tell: str = Tell.ALL
-    """Results by DM: all, failures only, or none."""
-    follows: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """Organizations whose results they get although somebody else asked."""
+    digest_by: str = Way.MESSAGE
+    """How they want the daily digest: `Way`."""
+    digest_hour: int = 8
+    """At this hour of their day."""
+    timezone: str | None = None
+    """Theirs, as Slack said when they last kept their settings; None: that of the organizations they see."""
+    digested_at: datetime | None = None
+    """Up to when they were told, or there was nothing to tell."""
 
 
 class Request(SQLModel, table=True):

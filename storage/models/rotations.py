@@ -51,6 +51,9 @@ class Rotation(SQLModel, table=True):
     """Only the vault gets that earlier password; no directory is touched."""
     requested_at: datetime = Field(default_factory=now)
     ended_at: datetime | None = None
+    taken_by: str | None = None
+    """Who said that they look after it, when it ended stuck."""
+    taken_at: datetime | None = None
 
 
 class Task(SQLModel, table=True):
@@ -67,8 +70,8 @@ class Task(SQLModel, table=True):
             "one_open_step",
             "account_id",
             unique=True,
-            sqlite_where=text("ended_at IS NULL AND kind = 'rotate'"),
-            postgresql_where=text("ended_at IS NULL AND kind = 'rotate'"),
+            sqlite_where=text("ended_at IS NULL AND account_id IS NOT NULL AND kind = 'rotate'"),
+            postgresql_where=text("ended_at IS NULL AND account_id IS NOT NULL AND kind = 'rotate'"),
         ),
     )
 
@@ -83,6 +86,8 @@ class Task(SQLModel, table=True):
     position: int = 0
     """Among a rotation's steps: lower ones first, the likeliest to refuse before the rest."""
     due_at: datetime = Field(default_factory=now)
+    until_at: datetime | None = None
+    """Not to be begun from then on: its rotation window is over. Without meaning once its rotation has begun."""
     tries: int = 0
     set_at_before: datetime | None = None
     """The directory's set-time read right before the first write of this step."""

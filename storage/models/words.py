@@ -17,6 +17,10 @@ def new_uid() -> str:
     return uuid.uuid4().hex
 
 
+SCHEDULE = "schedule"
+"""Who asks for the rotations that nobody asked for: the schedule of a rule."""
+
+
 class Tier(StrEnum):
     """What kind of account; `shared`, `service` and `break-glass` may be marked in the world file."""
 
@@ -83,10 +87,19 @@ class RotationState(StrEnum):
 
 
 class Tell(StrEnum):
-    """Which results somebody wants by direct message."""
+    """Which results somebody wants to hear of."""
 
     ALL = "all"
     FAILURES = "failures"
+
+
+class Way(StrEnum):
+    """How somebody wants to hear of them."""
+
+    MESSAGE = "message"
+    """By direct message in Slack."""
+    EMAIL = "email"
+    BOTH = "both"
     NONE = "none"
 
 
@@ -124,6 +137,9 @@ class TaskKind(StrEnum):
     """Make the records that are still to be made in its vault outside."""
     RECORD = "record"
     """Write a rotation's password to its vault outside."""
+    AFTERSHOCK = "aftershock"
+    """Look for signs that something still uses the passwords before: all accounts of the last hour at once."""
+    UNLOCK = "unlock"
 
 
 class TaskState(StrEnum):

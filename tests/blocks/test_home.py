@@ -10,8 +10,8 @@ import pytest
 from blocks import home as drawing
 from blocks.rotate_command import which_organization, words_card
 from bot.demo.slack.validation import check
-from bot.overview import Health, HomeView, Setup, Waiting, Wishes, Work
-from storage.models import Tell
+from bot.overview import Health, HomeView, Setup, Told, Waiting, Wishes, Work
+from storage.models import Tell, Way
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = "<!channel> *bold* `code` :tada: \u202eevil\u200b " + "x" * 300
@@ -24,6 +24,12 @@ def _health(name: str, many: int, *, frozen: bool = False) -> Health:
     stopped = tuple(f"{name}-{number}" for number in range(min(many, 50)))
     by = "U123" if frozen else None
     return Health(7, name, "C123", stopped=stopped, frozen_at=AT if frozen else None, frozen_by=by, **counts)
+
+
+def wishes_of(name: str, many: int) -> Wishes:
+    ways = list(Way)
+    apart = tuple((number + 1, f"{name}{number}", Told(ways[number % 4], Tell.FAILURES)) for number in range(many))
+    return Wishes(Told(), apart, ways[many % 4], many % 24, "Europe/Berlin" if many else None, many > 1)
 
 
 def _view(name: str, many: int) -> HomeView:
@@ -39,7 +45,7 @@ def _view(name: str, many: int) -> HomeView:
         pages=max(1, many // 8),
         work=works,
         results=works[:5],
-        wishes=Wishes(Tell.FAILURES, tuple((number, f"{name}{number}") for number in range(many)), many > 1),
+        wishes=wishes_of(name, many),
         administers=True,
         waiting=tuple(Waiting(name, what, "U1", AT) for what in ("rotate", "reveal", "ceiling", "?")) * many,
         setups=tuple(Setup(number, name, ("It has no channel yet.",)) for number in range(many)),

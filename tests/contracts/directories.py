@@ -60,6 +60,9 @@ class World(Protocol):
     def locks(self, who: Who) -> None:
         """Somebody tries wrong passwords until it is locked: it needs a lockout threshold."""
 
+    def tries(self, who: Who, password: str) -> None:
+        """Somebody signs in with this password, once; a wrong one counts."""
+
     def is_locked(self, who: Who) -> bool:
         """Whether it is locked now."""
 
@@ -131,6 +134,10 @@ class SambaWorld:
             with suppress(LDAPException):  # refused, and counted
                 self._domain.connection(who.dn, "Wr0ng-of-a-Test!")
 
+    def tries(self, who: Who, password: str) -> None:
+        with suppress(LDAPException):
+            self._domain.connection(who.dn, password).unbind()
+
     def is_locked(self, who: Who) -> bool:
         return self._domain.is_locked(who.dn)
 
@@ -199,6 +206,9 @@ class PracticeWorld:
 
     def locks(self, who: Who) -> None:
         self._domain.locks(who.username)
+
+    def tries(self, who: Who, password: str) -> None:
+        self._domain.signs_in(who.username, password)
 
     def is_locked(self, who: Who) -> bool:
         return self._domain.is_locked(self._domain.account(who.username))

@@ -4,8 +4,8 @@ from sqlmodel import Session, select
 
 from storage.database import Database
 from storage.models import (
+    Letter,
     Notice,
-    Profile,
     Request,
     RequestRotation,
     RequestState,
@@ -13,6 +13,8 @@ from storage.models import (
     RotationState,
     Status,
     Tell,
+    Way,
+    Wish,
     now,
 )
 from storage.notices import RESULT, ROTATION, post
@@ -91,10 +93,10 @@ def test_results_are_told_as_the_requester_and_the_followers_wish(database: Data
         here = request.organization_id
         session.add_all(
             [
-                Profile(operator=ALICE, tell=Tell.NONE, follows=[here]),
-                Profile(operator=BOB, follows=[here]),
-                Profile(operator=CAROL, tell=Tell.FAILURES, follows=[here]),
-                Profile(operator=DAVE, follows=[here + 1]),
+                Wish(operator=ALICE, organization_id=here, way=Way.NONE),
+                Wish(operator=BOB, organization_id=here),
+                Wish(operator=CAROL, organization_id=here, tell=Tell.FAILURES),
+                Wish(operator=DAVE),
             ]
         )
         for rotation in rotations:
@@ -103,11 +105,39 @@ def test_results_are_told_as_the_requester_and_the_followers_wish(database: Data
     assert told(database) == [BOB]
 
 
+def test_who_wants_them_by_e_mail_gets_a_letter_and_who_wants_both_gets_both(database: Database) -> None:
+    with database.writing() as session:
+        request, rotations = asked(session)
+        here = request.organization_id
+        session.add(Wish(operator=ALICE, way=Way.EMAIL))
+        session.add(Wish(operator=BOB, organization_id=here, way=Way.BOTH))
+        session.add(Wish(operator=CAROL, organization_id=here, way=Way.EMAIL, tell=Tell.FAILURES))
+        for rotation in rotations:
+            over(rotation)
+        note_moved(session, [each.id for each in rotations])
+        note_moved(session, [each.id for each in rotations])
+    assert told(database) == [BOB]
+    with database.reading() as session:
+        letters = session.exec(select(Letter)).all()
+    assert sorted(each.operator for each in letters) == [ALICE, BOB]
+
+
+def test_what_is_said_about_an_organization_holds_there_for_what_one_asks_for_too(database: Database) -> None:
+    with database.writing() as session:
+        request, rotations = asked(session)
+        session.add(Wish(operator=ALICE, way=Way.NONE))
+        session.add(Wish(operator=ALICE, organization_id=request.organization_id))
+        for rotation in rotations:
+            over(rotation)
+        note_moved(session, [each.id for each in rotations])
+    assert told(database) == [ALICE]
+
+
 def test_whoever_wants_failures_only_hears_of_one_failure_among_many(database: Database) -> None:
     with database.writing() as session:
         request, rotations = asked(session, count=5)
-        session.add(Profile(operator=ALICE, tell=Tell.FAILURES))
-        session.add(Profile(operator=CAROL, tell=Tell.FAILURES, follows=[request.organization_id]))
+        session.add(Wish(operator=ALICE, tell=Tell.FAILURES))
+        session.add(Wish(operator=CAROL, organization_id=request.organization_id, tell=Tell.FAILURES))
         for rotation in rotations[1:]:
             over(rotation)
         over(rotations[0], RotationState.REFUSED)
@@ -118,7 +148,7 @@ def test_whoever_wants_failures_only_hears_of_one_failure_among_many(database: D
 def test_cancelled_is_no_failure(database: Database) -> None:
     with database.writing() as session:
         _, rotations = asked(session)
-        session.add(Profile(operator=ALICE, tell=Tell.FAILURES))
+        session.add(Wish(operator=ALICE, tell=Tell.FAILURES))
         for rotation in rotations:
             over(rotation, RotationState.CANCELLED)
         note_moved(session, [each.id for each in rotations])

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from bot.directories.active_directory import checkup, diagnostics, proof, reading
+from bot.directories.active_directory import checkup, diagnostics, proof, reading, signs
 from bot.directories.active_directory.entries import by_guid
 from bot.directories.active_directory.session import Session
 from bot.directories.active_directory.sessions import Sessions
 from bot.directories.active_directory.settings import ActiveDirectorySettings
 from bot.directories.active_directory.standing import is_privileged, standing
-from bot.directories.base import Changes, Finding, Proof, SeenAccount, Standing
+from bot.directories.base import Changes, Finding, Proof, SeenAccount, Signs, Standing
 from bot.errors import BadInput, OutsideError, Unreachable
 
 _LISTING = 30.0
@@ -89,6 +89,10 @@ class ActiveDirectory:
     def unlock(self, account: str) -> None:
         """See the port."""
         self._write(account, "lockoutTime", b"0")
+
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+        """See the port."""
+        return signs.of_trouble(self._sessions, accounts)
 
     def _write(self, account: str, attribute: str, value: bytes) -> str:
         """One replaced value; returns the server that took it. From here on nothing fails over."""

@@ -98,9 +98,13 @@ def steps_of(session: Session, task_ids: Iterable[int]) -> list[Step]:
 
 
 def steps_of_rotations(session: Session, rotation_ids: Iterable[int]) -> dict[int, list[Task]]:
-    """The tasks of these rotations, of every kind, each list in position order."""
+    """What these rotations do in directories (the step towards a vault is not of them), each list in position order."""
     found: dict[int, list[Task]] = {rotation_id: [] for rotation_id in rotation_ids}
-    statement = select(Task).where(col(Task.rotation_id).in_(list(found))).order_by(col(Task.position), col(Task.id))
+    statement = (
+        select(Task)
+        .where(col(Task.rotation_id).in_(list(found)), Task.kind != TaskKind.RECORD)
+        .order_by(col(Task.position), col(Task.id))
+    )
     for task in session.exec(statement):
         found[task.rotation_id or 0].append(task)
     return found

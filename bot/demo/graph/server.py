@@ -48,6 +48,7 @@ class GraphStandIn(World):
             http="h11",
             ws="none",
             log_level="critical",
+            date_header=False,  # it shows its own clock
             lifespan="off",
             timeout_keep_alive=60,
         )

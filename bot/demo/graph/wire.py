@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -98,12 +99,13 @@ async def _respond(world: "World", act: Callable[[], Awaitable[Answer]]) -> Resp
         answer = await act()
     except HungUp:
         return _HangUp()
+    headers = {"Date": format_datetime(world.clock.now(), usegmt=True), **answer.headers}
     if answer.body is None:
-        return Response(status_code=answer.status, headers=dict(answer.headers))
+        return Response(status_code=answer.status, headers=headers)
     if isinstance(answer.body, str):
-        return Response(answer.body, answer.status, dict(answer.headers), "text/html")
+        return Response(answer.body, answer.status, headers, "text/html")
     kind = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-    return Response(json.dumps(answer.body).encode(), answer.status, dict(answer.headers), kind)
+    return Response(json.dumps(answer.body).encode(), answer.status, headers, kind)
 
 
 def _question(request: Request) -> str:

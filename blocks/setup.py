@@ -83,14 +83,14 @@ def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[s
             f"<#{channel}> is to be the channel of one organization: its cards go there, and what is typed there is "
             "about it. It cannot be a channel that people of other companies read."
         ),
-        _input(CHOSEN, "Organization", menu, optional=True),
+        asked_for(CHOSEN, "Organization", menu, optional=True),
     ]
     if may_found:
         typed = PlainTextInputElement(action_id=NEW_NAME, max_length=100)
         zone = PlainTextInputElement(action_id=TIMEZONE, max_length=60, initial_value="UTC")
-        blocks.append(_input(NEW_NAME, "Or a new one, by its name", typed, optional=True))
+        blocks.append(asked_for(NEW_NAME, "Or a new one, by its name", typed, optional=True))
         hint = "Such as Europe/London. Only a new organization takes it from here."
-        blocks.append(_input(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
+        blocks.append(asked_for(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
     return parts.modal("Whose channel is this?", blocks, callback_id=BIND, submit="Bind the channel", memo=memo)
 
 
@@ -102,14 +102,14 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
             f"A directory of *{escape(organization.name, 150)}*. The password Rekey signs in with is typed on Rekey's "
             "own page, in the next step, and never in Slack."
         ),
-        _input(NAME, "Name", PlainTextInputElement(action_id=NAME, max_length=100), hint="Such as head-office."),
+        asked_for(NAME, "Name", PlainTextInputElement(action_id=NAME, max_length=100), hint="Such as head-office."),
     ]
     if several:
         options = [parts.option(each, each) for each in kinds]
         menu = StaticSelectElement(action_id=KIND, options=options, initial_option=options[0])
-        blocks.append(_input(KIND, "Kind", menu))
+        blocks.append(asked_for(KIND, "Kind", menu))
     blocks += [
-        _input(
+        asked_for(
             SERVERS,
             "Domain controllers",
             PlainTextInputElement(action_id=SERVERS, multiline=True, max_length=3000),
@@ -117,14 +117,14 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
             hint="One a line, in the order to try them: dc1.corp.example.com, or 10.0.0.5:636 as dc1.corp.example.com "
             "where the certificate names another host.",
         ),
-        _input(
+        asked_for(
             SIGN_IN,
             "Rekey signs in as",
             PlainTextInputElement(action_id=SIGN_IN, max_length=512),
             optional=several,
             hint="A DN, or name@domain.",
         ),
-        _input(
+        asked_for(
             CA,
             "Certificate authority (PEM)",
             PlainTextInputElement(action_id=CA, multiline=True, max_length=3000),
@@ -163,7 +163,7 @@ def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str,
         shown = sorted(findings, key=lambda each: list(_MARKS).index(each.level), reverse=True)[:left]
         left -= len(shown)
         blocks.append(parts.header(subject))
-        blocks += [_finding(each) for each in shown]
+        blocks += [block for number, each in enumerate(shown) for block in finding(each, number=number)]
         if len(shown) < len(findings):
             blocks.append(parts.context(f"and {len(findings) - len(shown):,} more: `rekey doctor` shows everything"))
     if not blocks:
@@ -174,7 +174,7 @@ def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str,
 def connected(organization: Organization, name: str, findings: Sequence[Finding]) -> Drawn:
     """Whoever typed the credential hears that the directory is connected, in the doctor's words."""
     text = f"✅ *{escape(name, 100)}* of *{escape(organization.name, 100)}* is connected; its accounts are being read."
-    lines = [_finding(each, 400) for each in findings[:_TOLD_MOST]]
+    lines = [block for number, each in enumerate(findings[:_TOLD_MOST]) for block in finding(each, 400, number)]
     if len(findings) > _TOLD_MOST:
         lines.append(parts.context(f"and {len(findings) - _TOLD_MOST:,} more: `/rotate doctor` shows them"))
     review = parts.button("Review matches", ids.word("match"), ids.value(organization.id))
@@ -182,22 +182,26 @@ def connected(organization: Organization, name: str, findings: Sequence[Finding]
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
-    """What was typed or chosen in a field; empty when nothing was."""
+    """What was typed, chosen or ticked in a field; empty when nothing was."""
     states: Mapping[str, Any] = view.get("state", {}).get("values", {}).get(field, {})
     for state in states.values():
-        option = state.get("selected_option") or {}
+        option = state.get("selected_option") or next(iter(state.get("selected_options") or ()), {})
         return str(state.get("value") or option.get("value") or "").strip()
     return ""
 
 
-def _finding(each: Finding, most: int = 1200) -> Block:
+def finding(each: Finding, most: int = 1200, number: int = 0) -> list[Block]:
+    """One finding with its mark; what is to be done leads to the page for it, with the text to paste there."""
     mend = f"\n_{escape(each.mend, most)}_" if each.mend else ""
-    return parts.section(f"{_MARKS[each.level]} {escape(each.what, most)}{mend}")
+    paste = f"\nTo paste there: `{escape(each.paste, 500)}`" if each.paste else ""
+    page = parts.link("Open", each.link, f"mend{chr(97 + number % 26)}") if each.link.startswith("https://") else None
+    return [parts.section(f"{_MARKS[each.level]} {escape(each.what, most)}{mend}{paste}", page)]
 
 
-def _input(
+def asked_for(
     block_id: str, label: str, element: InputInteractiveElement, *, optional: bool = False, hint: str | None = None
 ) -> Block:
+    """One field of a form."""
     return InputBlock(
         block_id=block_id,
         label=PlainTextObject(text=label),

@@ -159,6 +159,14 @@ _DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, _Reach], Directory]]
 }
 
 
+def signs_out(connection: Connection) -> bool:
+    """Whether directories of this kind can end the sessions of an account (`SignsOut`)."""
+    return connection.kind in _SIGNING_OUT
+
+
+_SIGNING_OUT = frozenset({"entra"})
+
+
 def checked_settings(
     kind: str,
     given: Mapping[str, Any],

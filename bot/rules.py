@@ -11,7 +11,7 @@ from storage.models import Organization, Rule
 from storage.rules import GLOBAL, rules_by_scope
 
 SWITCHES = ("uppercase", "lowercase", "number", "symbol", "unambiguous")
-FIELDS = ("length", *SWITCHES, "words")
+FIELDS = ("length", *SWITCHES, "words", "sign_out")
 """What a person may set in a rule."""
 
 FEWEST_WORDS = 3
@@ -71,7 +71,7 @@ def checked(values: Mapping[str, object], where: str = "rule") -> dict[str, Any]
         raise BadInput(f"{where}.{unknown[0]}: a rule has no such field. It may have: {', '.join(FIELDS)}.")
     defaults = Rule(scope=GLOBAL)
     rule = {name: values.get(name, getattr(defaults, name)) for name in FIELDS}
-    for name in SWITCHES:
+    for name in (*SWITCHES, "sign_out"):
         if not isinstance(rule[name], bool):
             raise BadInput(f"{where}.{name}: write true or false.")
     words = rule["words"]

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
-from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, still_waited_for
+from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, sign_out, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
 from storage.connections import connection_names
 from storage.database import after_commit
@@ -30,6 +30,7 @@ from storage.models import (
     TaskState,
     now,
 )
+from storage.notices import retell
 from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote
 from storage.tasks import Step, settle_tries, steps_of, steps_of_rotations
@@ -126,12 +127,14 @@ class Settlement:
             session, [rotation.record_id for rotation in rotations.values()], RevisionState.CURRENT
         )
         self.names = connection_names(session, {task.connection_id for tasks in by_rotation.values() for task in tasks})
+        over = {rotation.id for rotation in rotations.values() if rotation.ended_at is not None}
         for rotation_id, tasks in by_rotation.items():
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
                 self._move(rotation, tasks, currents.get(rotation.record_id))
             elif rotation.state == RotationState.SUCCESSFUL:  # what follows it has moved
                 rotation.reason = self._what_holds(tasks)
+        retell(session, over)
         note_moved(session, ids)
         self.trail.append_all(session, self.lines)
         self.lines = []
@@ -242,6 +245,9 @@ class Settlement:
         if pending.state == RevisionState.PENDING:
             self.promoted.append(pending)
             follow(self.session, rotation, tasks)
+            sign_out(self.session, rotation, _written(tasks))
+            self.session.flush()
+            tasks = steps_of_rotations(self.session, [rotation.id])[rotation.id]
         rotation.reason = self._what_holds(tasks)
         if not any(still_waited_for(task) for task in tasks):
             self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
@@ -251,7 +257,8 @@ class Settlement:
         return " ".join(
             [
                 f"{where} proved to take the new password; the vault holds it. The old password may work there for up "
-                "to 60 minutes; open sessions go on.",
+                "to 60 minutes"
+                + ("." if any(t.kind == TaskKind.SIGN_OUT for t in tasks) else "; open sessions go on."),
                 *afterwards(tasks, self.names),
             ]
         )

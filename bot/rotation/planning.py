@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from bot.audit import Line, Trail
+from bot.connections import signs_out
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rotation.following import who_follows, why_nobody_writes
 from bot.rules import policy_of, rule_for
@@ -22,6 +23,7 @@ from storage.models import (
     RevisionState,
     Rotation,
     RotationState,
+    Rule,
     Status,
     TaskKind,
     TaskState,
@@ -60,6 +62,8 @@ class Preview:
     """When refused: what those refused for the same reason have in common."""
     undo: str = ""
     """When rotated in several directories: what becomes of it if one of them refuses for good."""
+    sign_out: bool | None = None
+    """When rotated: whether the rule has everybody signed out; None where no directory of it can do that."""
 
 
 def preview(
@@ -70,11 +74,12 @@ def preview(
     matched = matched_accounts(session, ids)
     already = open_rotations(session, ids)
     currents = find_revisions(session, ids, RevisionState.CURRENT) if len(ids) <= _FEW else None
-    rules: dict[int, str] = {}
+    rules: dict[int, Rule] = {}
     found = []
     for organization, record in records:
         accounts = tuple(matched[record.id])
         refusal = _refusal(session, operator, organization, accounts, by_name=by_name)
+        sign_out = None
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -83,13 +88,18 @@ def preview(
             undo = ""
         else:
             if organization.id not in rules:
-                rules[organization.id] = " ".join(policy_of(rule_for(session, organization)).sources)
+                rules[organization.id] = rule_for(session, organization)
+            sign_out = rules[organization.id].sign_out if any(signs_out(m.connection) for m in accounts) else None
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
-            reason = f"{rules[organization.id]} A directory that asks for more gets more."
-            reason = " ".join(filter(None, [reason, who_follows(accounts), undo]))
+            rule = " ".join(policy_of(rules[organization.id]).sources)
+            out = "Whoever is signed in with it is signed out everywhere." if sign_out else ""
+            reason = f"{rule} A directory that asks for more gets more."
+            reason = " ".join(filter(None, [reason, who_follows(accounts), out, undo]))
         found.append(
-            Preview(organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo)
+            Preview(
+                organization, record, accounts, intent, reason, status, already.get(record.id), cause, undo, sign_out
+            )
         )
     return found
 
@@ -185,15 +195,22 @@ def _undo(accounts: Sequence[MatchedAccount], current: object | None) -> str:
 
 
 def request(
-    session: Session, trail: Trail, operator: Operator, previews: Sequence[Preview], *, by_name: bool
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    previews: Sequence[Preview],
+    *,
+    by_name: bool,
+    sign_out: bool = False,
 ) -> list[int]:
     """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
 
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
-    looked at again at once, whatever they were waiting for.
+    looked at again at once, whatever they were waiting for. `sign_out`: end open sessions afterwards, even where the
+    rule does not ask for it.
     """
     new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
-    ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
+    ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name, sign_out=sign_out) for each in new])
     by_record = {each.record.id: rotation_id for each, rotation_id in zip(new, ids, strict=True)}
     by_record |= {each.record.id: each.open.id for each in previews if each.open is not None}
     add_tasks(
@@ -220,12 +237,13 @@ def request(
     return [by_record[each.record.id] for each in asked]
 
 
-def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[str, object]:
+def _new_rotation(operator: Operator, each: Preview, *, by_name: bool, sign_out: bool) -> dict[str, object]:
     rotation: dict[str, object] = {
         "organization_id": each.organization.id,
         "record_id": each.record.id,
         "requested_by": operator.key,
         "by_name": by_name,
+        "sign_out": each.sign_out is not None and (each.sign_out or sign_out),
     }
     if each.intent is Intent.REFUSE:
         rotation |= {

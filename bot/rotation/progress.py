@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
+from bot.rotation.pending import besides
 from bot.rotation.report import RecordStatus, report
 from storage.approvals import find_waiting
 from storage.connections import connection_names
@@ -77,6 +78,8 @@ class Progress:
     """The first few that are not done."""
     causes: tuple[Cause, ...] = ()
     more_causes: int = 0
+    besides: tuple[str, ...] = ()
+    """What else is true of those that hold a new password: a cloud that has not followed, people not signed out."""
     waits: tuple[str, ...] = ()
     """What open ones wait for, in sentences: a system that is away, a stop."""
     expires_at: datetime | None = None
@@ -126,6 +129,7 @@ def progress(session: Session, request: Request) -> Progress:
         left=_names([record for record, _begun in left_records(session, request.id, SHOWN_NAMES)]),
         causes=tuple(_cause(session, request, each) for each in causes[:SHOWN_CAUSES]),
         more_causes=max(0, len(causes) - SHOWN_CAUSES),
+        besides=besides(session, request.id),
         waits=_waits(session, request, organization),
     )
 
@@ -178,7 +182,7 @@ def _said_of_all(session: Session, example: Rotation) -> str:
 
 def _mend(example: Rotation) -> Mend:
     match example.cause:
-        case "unmatched" | "account-gone" | "consent-withdrawn":
+        case "unmatched" | "account-gone" | "consent-withdrawn" | "synced-not-matched":
             return Mend.MATCH
         case "frozen":
             return Mend.START

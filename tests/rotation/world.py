@@ -57,6 +57,8 @@ class World:
     connections: dict[str, Connection] = field(default_factory=dict)
     longest_pause: timedelta = timedelta(seconds=0.2)
     lease: timedelta = timedelta(seconds=30)
+    connector: Callable[[PracticeDomain], Directory] = PracticeDirectory
+    """How a practice domain is spoken to."""
 
     @classmethod
     def build(cls, database: Database, folder: Path) -> "World":
@@ -146,18 +148,20 @@ class World:
 
     def open_directory(self, connection: Connection) -> Directory:
         """The practice directory of that connection."""
-        return PracticeDirectory(self.domains[connection.name])
+        return self.connector(self.domains[connection.name])
 
     def lanes(self) -> Lanes:
         """Another worker's way into every lane of this world."""
         return Lanes(self.database, self.safe, self.trail, self.open_directory, self.lease, self.longest_pause)
 
-    def asks(self, *records: Record, by: Operator = ADMINISTRATOR, by_name: bool = True) -> list[int]:
+    def asks(
+        self, *records: Record, by: Operator = ADMINISTRATOR, by_name: bool = True, sign_out: bool = False
+    ) -> list[int]:
         """Request rotations, as a person does; returns their ids."""
         with self.database.writing() as session:
             organization = session.get_one(Organization, self.organization.id)
             plan = preview(session, by, [(organization, record) for record in records], by_name=by_name)
-            return request(session, self.trail, by, plan, by_name=by_name)
+            return request(session, self.trail, by, plan, by_name=by_name, sign_out=sign_out)
 
     def drains(self) -> None:
         """Drain every due lane, one after the other, until nothing is due."""

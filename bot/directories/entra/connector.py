@@ -47,17 +47,18 @@ class Entra:
         overlap: int = 16,
         pace: Callable[[], Pace] = Pace,
         passing: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.overlap = overlap
         self._credential = credential
 
         def new() -> Tenancy:
             clock = GraphClock(passing)
-            return Tenancy(Tokens(settings), pace(), clock, Doubts(clock, passing))
+            return Tenancy(Tokens(settings, passing, wait), pace(), clock, Doubts(clock, passing))
 
         self._known = tenancy_of(settings, credential, new)
         self._graph = Graph(
-            settings, credential, self._known.tokens, self._known.pace, self._known.clock, keep_refresh_token
+            settings, credential, self._known.tokens, self._known.pace, self._known.clock, keep_refresh_token, wait
         )
 
     def __enter__(self) -> Self:

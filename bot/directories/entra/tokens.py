@@ -121,7 +121,9 @@ class Tokens:
     def _answer(self, credential: EntraCredential) -> dict[str, Any]:
         """What the token endpoint said, good or bad."""
         scopes = [f"{self._settings.place.graph}/.default"]
-        with HttpSession(self._settings.place.login, verify=self._settings.place.ca or True) as session:
+        with HttpSession(
+            self._settings.place.login, verify=self._settings.place.ca or True, wait=self._wait
+        ) as session:
             try:
                 app = self._application(credential, session)
                 if credential.refresh_token is not None:

@@ -47,8 +47,9 @@ class World(Protocol):
     """Whether passwords are proved by signing in; otherwise the set-time alone tells."""
     service_tier: Tier
     """What `makes_service` makes of an account."""
-    lacking: tuple[type[Refused], str]
-    """What it means to be an outsider, and the words in which the mend names what is missing."""
+    @property
+    def lacking(self) -> tuple[type[Refused], str]:
+        """What it means to be an outsider, and the words in which the mend names what is missing."""
 
     def connect(self) -> Directory:
         """A new connector to it."""

@@ -26,6 +26,8 @@ BIND, DIRECTORY = "setup.bind", "setup.directory"
 """The forms."""
 ADD, ORGANIZATION = "setup.add", "setup.organization"
 """The button that opens the second form, and the menu of organizations in the first."""
+ADD_TENANT, CHECK, EDIT = "tenant.add", "tenant.check", "tenant.edit"
+"""What `blocks.tenants` goes on with."""
 CHOSEN, NEW_NAME, TIMEZONE = "organization", "new_name", "timezone"
 NAME, KIND, SERVERS, SIGN_IN, CA = "name", "kind", "servers", "sign_in", "ca"
 """The fields."""
@@ -41,9 +43,14 @@ _TOLD_MOST = 10
 class DirectoryShown:
     """One directory of the organization."""
 
+    id: int
     name: str
     kind: str
     synced_at: datetime | None
+    switch: str
+    """What its switch is called."""
+    off_at: datetime | None = None
+    off_by: str | None = None
 
 
 def overview(
@@ -59,18 +66,42 @@ def overview(
     )
     blocks.append(parts.section(channel))
     for each in directories[:_SHOWN_MOST]:
-        read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
-        blocks.append(parts.section(f"*{escape(each.name, 100)}*  ·  {escape(each.kind, 60)}  ·  {read}"))
+        blocks += _directory(each)
     if len(directories) > _SHOWN_MOST:
         blocks.append(parts.context(f"and {len(directories) - _SHOWN_MOST:,} more"))
     if not directories:
         blocks.append(parts.section("It has no directory yet, so there is nobody to match or rotate."))
     value = ids.value(organization.id)
-    buttons = [parts.button("Add a directory", ADD, value, style=None if directories else "primary")]
+    buttons = [
+        parts.button("Add Active Directory", ADD, value, style=None if directories else "primary"),
+        parts.button("Add Microsoft 365", ADD_TENANT, value),
+    ]
     if directories:
         buttons.append(parts.button("Doctor", ids.word("doctor"), value))
     blocks.append(parts.actions(*buttons))
     return parts.modal(_TITLE, blocks, memo=memo)
+
+
+def _directory(each: DirectoryShown) -> list[Block]:
+    is_tenant = each.kind == "entra"
+    kind = "Microsoft 365" if is_tenant else escape(each.kind, 60)
+    read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
+    text = f"*{escape(each.name, 100)}*  ·  {kind}  ·  {read}"
+    if each.off_at is not None:
+        text += (
+            f"\n⏸️ _{escape(each.switch, 80)}_ is off since {parts.moment(each.off_at)} by {parts.person(each.off_by)}"
+        )
+    value = ids.value(each.id)
+    buttons = [parts.button("What is left…", CHECK, value)] if is_tenant else []
+    buttons.append(parts.button("Change…" if is_tenant else "New credential", EDIT, value))
+    if each.off_at is not None:
+        buttons.append(parts.button("Switch on", ids.SWITCH_ON, value, style="primary"))
+    else:
+        sure = parts.confirm(
+            "Switch it off?", f"“{parts.clean(each.switch, 80)}” off: no password is changed there.", "Switch off"
+        )
+        buttons.append(parts.button("Switch off", ids.SWITCH_OFF, value, confirm=sure))
+    return [parts.section(text), parts.actions(*buttons)]
 
 
 def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[str, Any]:
@@ -136,14 +167,17 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
     return parts.modal("Add a directory", blocks, callback_id=DIRECTORY, submit="Go on", memo=memo)
 
 
-def credential_link(name: str, made: Made, address: SecretStr, memo: Mapping[str, object]) -> dict[str, Any]:
-    """The one-time link to where the password is typed."""
+def credential_link(
+    name: str, made: Made, address: SecretStr, memo: Mapping[str, object], *, types: bool = True
+) -> dict[str, Any]:
+    """The one-time link to where the credential is typed; or, unless it `types`, where only a code is asked for."""
+    needs = "needs the credential Rekey signs in with. Type it" if types else "takes a code of yours. Type it"
     return parts.modal(
         "One thing is left",
         [
             parts.section(
-                f"*{escape(name, 100)}* needs the password Rekey signs in with. Type it on Rekey's own page; the "
-                "directory is asked first, and stored only if it agrees."
+                f"*{escape(name, 100)}* {needs} on Rekey's own page; the directory is asked first, and stored only if "
+                "it agrees."
             ),
             parts.actions(parts.link("Open the page", address.get_secret_value(), "credential")),
             parts.context(
@@ -185,7 +219,7 @@ def entered(view: Mapping[str, Any], field: str) -> str:
     """What was typed, chosen or ticked in a field; empty when nothing was."""
     states: Mapping[str, Any] = view.get("state", {}).get("values", {}).get(field, {})
     for state in states.values():
-        option = state.get("selected_option") or next(iter(state.get("selected_options") or ()), {})
+        option: Mapping[str, Any] = state.get("selected_option") or next(iter(state.get("selected_options") or ()), {})
         return str(state.get("value") or option.get("value") or "").strip()
     return ""
 

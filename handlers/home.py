@@ -20,17 +20,17 @@ def register(app: App, _services: Services) -> None:
     @app.event("app_home_opened")
     def opened(asked: Asked, event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
-            _publish(asked)
+            publish(asked)
 
     @app.action(ids.HOME_LOOK)
     def look(ack: Ack, asked: Asked) -> None:
         ack()
-        _publish(asked)
+        publish(asked)
 
     @app.action(ids.paging(ids.HOME_PAGE))
     def page(ack: Ack, asked: Asked) -> None:
         ack()
-        _publish(asked, asked.row()[0])
+        publish(asked, asked.row()[0])
 
     @app.action(ids.PROFILE_TELL)
     def tell(ack: Ack, asked: Asked) -> None:
@@ -41,7 +41,7 @@ def register(app: App, _services: Services) -> None:
             raise Refusal("This is nothing Rekey offers. Your settings were left as they are.") from None
         with asked.writing() as session:
             profiles.tell(session, asked.services.trail, asked.operator, chosen)
-        _publish(asked)
+        publish(asked)
 
     @app.action(ids.PROFILE_FOLLOW)
     def follow(ack: Ack, asked: Asked) -> None:
@@ -49,14 +49,15 @@ def register(app: App, _services: Services) -> None:
         chosen = [asked.read(each.get("value"))[0] for each in asked.action.get("selected_options", [])]
         with asked.writing() as session:
             profiles.follow(session, asked.services.trail, asked.operator, chosen)
-        _publish(asked)
+        publish(asked)
 
     @app.options(ids.PROFILE_FOLLOW)
     def organizations(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
         ack(options=asked.organization_options(str(body.get("value", ""))))
 
 
-def _publish(asked: Asked, page: int = 1) -> None:
+def publish(asked: Asked, page: int = 1) -> None:
+    """Draw this person's Home anew."""
     with asked.services.database.reading() as session:
         shown = overview.home(session, asked.operator, asked.mine(session), page)
     asked.client.views_publish(user_id=asked.operator.key, view=drawing.home(shown))

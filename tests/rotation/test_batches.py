@@ -1,7 +1,7 @@
 """Where one request writes many accounts: each has an answer of its own, and what was not sent was not touched."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import SecretStr
@@ -45,7 +45,7 @@ class InBatches(PracticeDirectory):
         ]
 
     @staticmethod
-    def _answer(call, *arguments):  # type: ignore[no-untyped-def]
+    def _answer(call: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return call(*arguments)
         except OutsideError as error:

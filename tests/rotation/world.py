@@ -110,11 +110,8 @@ class World:
         return record
 
     def _account(self, session: Session, record: Record, directory: str, username: str) -> None:
-        seen = next(
-            seen
-            for seen in PracticeDirectory(self.domains[directory]).accounts(None).accounts
-            if seen.username == username
-        )
+        with self.open_directory(self.connections[directory]) as opened:
+            seen = next(seen for seen in opened.accounts(None).accounts if seen.username == username)
         account = Account(
             organization_id=self.organization.id,
             connection_id=self.connections[directory].id,
@@ -128,6 +125,7 @@ class World:
             directory_tier=seen.tier,
             tier=seen.tier,
             guard=seen.guard,
+            guard_status=seen.guard_status,
             immutable_id=seen.immutable_id,
             sid=seen.sid,
             synced=seen.synced,
@@ -141,6 +139,8 @@ class World:
                 account_id=account.id,
                 record_id=record.id,
                 state=MatchState.APPROVED,
+                decided_by="cli:tester",
+                decided_at=now(),
             )
         )
 

@@ -58,15 +58,16 @@ class Grants:
 
     def roles_of(self, principal: User | ServicePrincipal) -> frozenset[str]:
         """The ids of the roles in force for it, for whichever scope, direct or through its groups."""
-        holders = {principal.id} | {group.id for group in self.groups.values() if principal in group.members}
-        return frozenset(one.role for one in self.assignments if one.principal in holders and not one.eligible)
+        return frozenset(one.role for one in self._in_force(principal))
 
-    def roles_everywhere(self, principal: User | ServicePrincipal) -> frozenset[str]:
-        """The ids of the roles it may use on the whole tenant."""
+    def roles_over(self, principal: User | ServicePrincipal, user: User) -> frozenset[str]:
+        """The ids of the roles it may use on this user: for the whole tenant, or for the unit the user is in."""
+        scopes = {f"/administrativeUnits/{user.unit}"} | (set() if user.restricted else {"/"})
+        return frozenset(one.role for one in self._in_force(principal) if one.scope in scopes)
+
+    def _in_force(self, principal: User | ServicePrincipal) -> list[Assignment]:
         holders = {principal.id} | {group.id for group in self.groups.values() if principal in group.members}
-        return frozenset(
-            one.role for one in self.assignments if one.principal in holders and not one.eligible and one.scope == "/"
-        )
+        return [one for one in self.assignments if one.principal in holders and not one.eligible]
 
     def in_assignable_group(self, user: User) -> bool:
         """Whether it is a member or an owner of a role-assignable group."""

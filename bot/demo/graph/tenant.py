@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.demo.graph.clock import Clock
-from bot.demo.graph.errors import NOT_COMPLEX, ON_PREMISES_MASTERED, bad_request
+from bot.demo.graph.errors import FEDERATED, NOT_COMPLEX, ON_PREMISES_MASTERED, bad_request
 from bot.demo.graph.grants import AT_ONCE, Grants
 from bot.demo.graph.partners import Relationship
 from bot.demo.graph.people import Domain, User, immutable_id
@@ -175,6 +175,8 @@ class Tenant(Grants):
         """A PATCH of passwordProfile; GraphError when the tenant refuses it."""
         if user.synced and self.synced_patch == "refused":
             raise bad_request(ON_PREMISES_MASTERED)
+        if any(domain.federated and user.name.casefold().endswith(f"@{domain.name}") for domain in self.domains):
+            raise bad_request(FEDERATED)
         self.take(user, password)
 
     def take(self, user: User, password: str) -> None:

@@ -19,10 +19,10 @@ _WAITS_FOR = {
 def home(view: HomeView) -> dict[str, Any]:
     """The Home tab."""
     blocks = _troubles(view.troubles)
-    blocks += _for_administrators(view)
+    blocks += _switched_off(view) + _for_administrators(view)
     blocks += _organizations(view)
     blocks += _all_work(view)
-    blocks += _settings(view.wishes)
+    blocks += _settings(view.wishes) + _switch(view)
     blocks.append(parts.actions(parts.button("Look again", ids.HOME_LOOK, ids.value(0))))
     return parts.home(blocks)
 
@@ -149,6 +149,28 @@ def _troubles(troubles: Sequence[tuple[str, str]]) -> list[Block]:
     shown = [parts.section(f"⚠️ *{parts.escape(name)}*: {parts.sentence(why, 600)}") for name, why in troubles[:3]]
     more = len(troubles) - len(shown)
     return [*shown, *([parts.context(f"And {more:,} more like this.")] if more else [])]
+
+
+def _switched_off(view: HomeView) -> list[Block]:
+    if view.off is None:
+        return []
+    at, by = view.off
+    text = f"⏸️ *Rotation is switched off everywhere* {parts.moment(at)} by {parts.person(by)}: no password is changed."
+    on = parts.button("Switch on", ids.ROTATION_ON, ids.value(0), style="primary") if view.may_switch else None
+    return [parts.section(text, on)]
+
+
+def _switch(view: HomeView) -> list[Block]:
+    if view.off is not None or not view.may_switch:
+        return []
+    sure = parts.confirm(
+        "Switch rotation off everywhere?",
+        "No password is changed in any organization until it is switched on; what is asked for meanwhile is refused.",
+        "Switch off",
+        danger=True,
+    )
+    button = parts.button("Switch off", ids.ROTATION_OFF, ids.value(0), confirm=sure)
+    return [parts.header("For everybody"), parts.section("Rotation is on everywhere.", button)]
 
 
 def _settings(wishes: Wishes) -> list[Block]:

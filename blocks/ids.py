@@ -19,6 +19,9 @@ LINK = re.compile(r"^link\.([a-z_]+)$")
 HOME_PAGE = "home.page"
 HOME_LOOK = "home.look"
 
+SWITCH_ON, SWITCH_OFF = "directory.switch_on", "directory.switch_off"
+ROTATION_ON, ROTATION_OFF = "rotation.switch_on", "rotation.switch_off"
+
 OPENING = frozenset({HOME_PAGE, HOME_LOOK})
 """Actions that only open or redraw something. They alone count from an answer that nobody but its reader sees, which
 is not kept; everything else counts only from a card that is, from Home, or from a modal."""

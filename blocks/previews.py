@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slack_sdk.models.blocks import CheckboxesElement, InputBlock, Option, PlainTextObject
+
 from blocks import parts
 from blocks.parts import Block, count, escape
 from blocks.records import NOTHING_YET, PROTECTED, accounts, named
@@ -14,6 +16,8 @@ from storage.models import Organization
 
 CONFIRM = "rotation.confirm"
 TURN = "rotation.preview"
+
+_SIGN_OUT = "rotation.sign_out"
 
 ROWS = 8
 _REASON_MOST = 500
@@ -50,6 +54,8 @@ def preview(draft: Draft, memo: Mapping[str, object], *, page: int = 1, said: st
             )
         )
     blocks += _reasons("Refused", refused) + _reasons("Left out", left_out)
+    if any(each.sign_out is False for each in going):
+        blocks.append(_sign_out())
     shown, pages, first = parts.page_of(len(draft.going), ROWS, page)
     rows = draft.going[first : first + ROWS]
     if rows:
@@ -66,6 +72,23 @@ def preview(draft: Draft, memo: Mapping[str, object], *, page: int = 1, said: st
         close="Not now" if many else "Close",
         memo=memo,
     )
+
+
+def wants_sign_out(view: Mapping[str, Any]) -> bool:
+    """Whether the box was ticked in this view as Slack sent it."""
+    state = view.get("state", {}).get("values", {}).get(_SIGN_OUT, {}).get(_SIGN_OUT, {})
+    return bool(state.get("selected_options"))
+
+
+def _sign_out() -> Block:
+    box = Option(value="sign_out", text=PlainTextObject(text="End open sessions too, wherever that can be done"))
+    return InputBlock(
+        block_id=_SIGN_OUT,
+        label=PlainTextObject(text="Sign out everywhere"),
+        element=CheckboxesElement(action_id=_SIGN_OUT, options=[box]),
+        hint=PlainTextObject(text="In Microsoft Entra ID; within minutes. A failure there fails no rotation."),
+        optional=True,
+    ).to_dict()
 
 
 def _summary(

@@ -41,6 +41,7 @@ def card(now_: Progress) -> Drawn:
                 )
             )
         blocks += [parts.section(f"⏳ {parts.sentence(wait, _REASON_MOST)}") for wait in now_.waits[:3]]
+        blocks += _besides(now_)
         blocks += _causes(now_)
         blocks += aftershocks.on_the_card(now_.shocks, more=now_.more_shocks)
     blocks += _buttons(now_)
@@ -57,11 +58,16 @@ def result(now_: Progress) -> Drawn:
     reason = f"\n{parts.sentence(now_.request.reason, _REASON_MOST)}" if now_.request.reason else ""
     blocks: list[Block] = [parts.header(head), parts.section(f"In *{where}*.{counts}{reason}")]
     blocks += _rotated(now_)
+    blocks += _besides(now_)
     blocks += _causes(now_)
     blocks += _buttons(now_)
     if now_.successful:
         blocks.append(parts.context(HONEST))
     return Drawn(f"{head} in {where}: {_in_short(now_)}", blocks)
+
+
+def _besides(now_: Progress) -> list[Block]:
+    return [parts.section(f"☁️ {parts.sentence(each, _REASON_MOST)}") for each in now_.besides]
 
 
 def _rotated(now_: Progress) -> list[Block]:

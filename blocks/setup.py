@@ -26,6 +26,8 @@ BIND, DIRECTORY = "setup.bind", "setup.directory"
 """The forms."""
 ADD, ORGANIZATION = "setup.add", "setup.organization"
 """The button that opens the second form, and the menu of organizations in the first."""
+ADD_TENANT, CHECK, EDIT = "tenant.add", "tenant.check", "tenant.edit"
+"""What `blocks.tenants` goes on with."""
 CHOSEN, NEW_NAME, TIMEZONE = "organization", "new_name", "timezone"
 NAME, KIND, SERVERS, SIGN_IN, CA = "name", "kind", "servers", "sign_in", "ca"
 """The fields."""
@@ -41,9 +43,14 @@ _TOLD_MOST = 10
 class DirectoryShown:
     """One directory of the organization."""
 
+    id: int
     name: str
     kind: str
     synced_at: datetime | None
+    switch: str
+    """What its switch is called."""
+    off_at: datetime | None = None
+    off_by: str | None = None
 
 
 def overview(
@@ -59,18 +66,42 @@ def overview(
     )
     blocks.append(parts.section(channel))
     for each in directories[:_SHOWN_MOST]:
-        read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
-        blocks.append(parts.section(f"*{escape(each.name, 100)}*  ·  {escape(each.kind, 60)}  ·  {read}"))
+        blocks += _directory(each)
     if len(directories) > _SHOWN_MOST:
         blocks.append(parts.context(f"and {len(directories) - _SHOWN_MOST:,} more"))
     if not directories:
         blocks.append(parts.section("It has no directory yet, so there is nobody to match or rotate."))
     value = ids.value(organization.id)
-    buttons = [parts.button("Add a directory", ADD, value, style=None if directories else "primary")]
+    buttons = [
+        parts.button("Add Active Directory", ADD, value, style=None if directories else "primary"),
+        parts.button("Add Microsoft 365", ADD_TENANT, value),
+    ]
     if directories:
         buttons.append(parts.button("Doctor", ids.word("doctor"), value))
     blocks.append(parts.actions(*buttons))
     return parts.modal(_TITLE, blocks, memo=memo)
+
+
+def _directory(each: DirectoryShown) -> list[Block]:
+    is_tenant = each.kind == "entra"
+    kind = "Microsoft 365" if is_tenant else escape(each.kind, 60)
+    read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
+    text = f"*{escape(each.name, 100)}*  ·  {kind}  ·  {read}"
+    if each.off_at is not None:
+        text += (
+            f"\n⏸️ _{escape(each.switch, 80)}_ is off since {parts.moment(each.off_at)} by {parts.person(each.off_by)}"
+        )
+    value = ids.value(each.id)
+    buttons = [parts.button("What is left…", CHECK, value)] if is_tenant else []
+    buttons.append(parts.button("Change…" if is_tenant else "New credential", EDIT, value))
+    if each.off_at is not None:
+        buttons.append(parts.button("Switch on", ids.SWITCH_ON, value, style="primary"))
+    else:
+        sure = parts.confirm(
+            "Switch it off?", f"“{parts.clean(each.switch, 80)}” off: no password is changed there.", "Switch off"
+        )
+        buttons.append(parts.button("Switch off", ids.SWITCH_OFF, value, confirm=sure))
+    return [parts.section(text), parts.actions(*buttons)]
 
 
 def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[str, Any]:
@@ -83,14 +114,14 @@ def bind(channel: str, memo: Mapping[str, object], *, may_found: bool) -> dict[s
             f"<#{channel}> is to be the channel of one organization: its cards go there, and what is typed there is "
             "about it. It cannot be a channel that people of other companies read."
         ),
-        _input(CHOSEN, "Organization", menu, optional=True),
+        asked_for(CHOSEN, "Organization", menu, optional=True),
     ]
     if may_found:
         typed = PlainTextInputElement(action_id=NEW_NAME, max_length=100)
         zone = PlainTextInputElement(action_id=TIMEZONE, max_length=60, initial_value="UTC")
-        blocks.append(_input(NEW_NAME, "Or a new one, by its name", typed, optional=True))
+        blocks.append(asked_for(NEW_NAME, "Or a new one, by its name", typed, optional=True))
         hint = "Such as Europe/London. Only a new organization takes it from here."
-        blocks.append(_input(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
+        blocks.append(asked_for(TIMEZONE, "Its time zone", zone, optional=True, hint=hint))
     return parts.modal("Whose channel is this?", blocks, callback_id=BIND, submit="Bind the channel", memo=memo)
 
 
@@ -102,14 +133,14 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
             f"A directory of *{escape(organization.name, 150)}*. The password Rekey signs in with is typed on Rekey's "
             "own page, in the next step, and never in Slack."
         ),
-        _input(NAME, "Name", PlainTextInputElement(action_id=NAME, max_length=100), hint="Such as head-office."),
+        asked_for(NAME, "Name", PlainTextInputElement(action_id=NAME, max_length=100), hint="Such as head-office."),
     ]
     if several:
         options = [parts.option(each, each) for each in kinds]
         menu = StaticSelectElement(action_id=KIND, options=options, initial_option=options[0])
-        blocks.append(_input(KIND, "Kind", menu))
+        blocks.append(asked_for(KIND, "Kind", menu))
     blocks += [
-        _input(
+        asked_for(
             SERVERS,
             "Domain controllers",
             PlainTextInputElement(action_id=SERVERS, multiline=True, max_length=3000),
@@ -117,14 +148,14 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
             hint="One a line, in the order to try them: dc1.corp.example.com, or 10.0.0.5:636 as dc1.corp.example.com "
             "where the certificate names another host.",
         ),
-        _input(
+        asked_for(
             SIGN_IN,
             "Rekey signs in as",
             PlainTextInputElement(action_id=SIGN_IN, max_length=512),
             optional=several,
             hint="A DN, or name@domain.",
         ),
-        _input(
+        asked_for(
             CA,
             "Certificate authority (PEM)",
             PlainTextInputElement(action_id=CA, multiline=True, max_length=3000),
@@ -136,14 +167,17 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
     return parts.modal("Add a directory", blocks, callback_id=DIRECTORY, submit="Go on", memo=memo)
 
 
-def credential_link(name: str, made: Made, address: SecretStr, memo: Mapping[str, object]) -> dict[str, Any]:
-    """The one-time link to where the password is typed."""
+def credential_link(
+    name: str, made: Made, address: SecretStr, memo: Mapping[str, object], *, types: bool = True
+) -> dict[str, Any]:
+    """The one-time link to where the credential is typed; or, unless it `types`, where only a code is asked for."""
+    needs = "needs the credential Rekey signs in with. Type it" if types else "takes a code of yours. Type it"
     return parts.modal(
         "One thing is left",
         [
             parts.section(
-                f"*{escape(name, 100)}* needs the password Rekey signs in with. Type it on Rekey's own page; the "
-                "directory is asked first, and stored only if it agrees."
+                f"*{escape(name, 100)}* {needs} on Rekey's own page; the directory is asked first, and stored only if "
+                "it agrees."
             ),
             parts.actions(parts.link("Open the page", address.get_secret_value(), "credential")),
             parts.context(
@@ -163,7 +197,7 @@ def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str,
         shown = sorted(findings, key=lambda each: list(_MARKS).index(each.level), reverse=True)[:left]
         left -= len(shown)
         blocks.append(parts.header(subject))
-        blocks += [_finding(each) for each in shown]
+        blocks += [block for number, each in enumerate(shown) for block in finding(each, number=number)]
         if len(shown) < len(findings):
             blocks.append(parts.context(f"and {len(findings) - len(shown):,} more: `rekey doctor` shows everything"))
     if not blocks:
@@ -174,7 +208,7 @@ def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str,
 def connected(organization: Organization, name: str, findings: Sequence[Finding]) -> Drawn:
     """Whoever typed the credential hears that the directory is connected, in the doctor's words."""
     text = f"✅ *{escape(name, 100)}* of *{escape(organization.name, 100)}* is connected; its accounts are being read."
-    lines = [_finding(each, 400) for each in findings[:_TOLD_MOST]]
+    lines = [block for number, each in enumerate(findings[:_TOLD_MOST]) for block in finding(each, 400, number)]
     if len(findings) > _TOLD_MOST:
         lines.append(parts.context(f"and {len(findings) - _TOLD_MOST:,} more: `/rotate doctor` shows them"))
     review = parts.button("Review matches", ids.word("match"), ids.value(organization.id))
@@ -182,22 +216,26 @@ def connected(organization: Organization, name: str, findings: Sequence[Finding]
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
-    """What was typed or chosen in a field; empty when nothing was."""
+    """What was typed, chosen or ticked in a field; empty when nothing was."""
     states: Mapping[str, Any] = view.get("state", {}).get("values", {}).get(field, {})
     for state in states.values():
-        option = state.get("selected_option") or {}
+        option: Mapping[str, Any] = state.get("selected_option") or next(iter(state.get("selected_options") or ()), {})
         return str(state.get("value") or option.get("value") or "").strip()
     return ""
 
 
-def _finding(each: Finding, most: int = 1200) -> Block:
+def finding(each: Finding, most: int = 1200, number: int = 0) -> list[Block]:
+    """One finding with its mark; what is to be done leads to the page for it, with the text to paste there."""
     mend = f"\n_{escape(each.mend, most)}_" if each.mend else ""
-    return parts.section(f"{_MARKS[each.level]} {escape(each.what, most)}{mend}")
+    paste = f"\nTo paste there: `{escape(each.paste, 500)}`" if each.paste else ""
+    page = parts.link("Open", each.link, f"mend{chr(97 + number % 26)}") if each.link.startswith("https://") else None
+    return [parts.section(f"{_MARKS[each.level]} {escape(each.what, most)}{mend}{paste}", page)]
 
 
-def _input(
+def asked_for(
     block_id: str, label: str, element: InputInteractiveElement, *, optional: bool = False, hint: str | None = None
 ) -> Block:
+    """One field of a form."""
     return InputBlock(
         block_id=block_id,
         label=PlainTextObject(text=label),

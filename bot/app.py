@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from sqlmodel import Session
 
 import handlers
+from bot import credential_ends
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
@@ -137,6 +138,7 @@ def _chores(services: Services, session: Session) -> None:
     requests.look_after(session, services.trail, services.settings, now())
     watching.look_after(session, services.safe, services.trail, now())
     end_the_rest(session)
+    credential_ends.look_after(session, services.trail, services.settings.administrators, now())
     forget_interactions(session, now() - _REPEATS)
 
 

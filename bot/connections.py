@@ -21,7 +21,8 @@ from bot.certificates import certificate_ends
 from bot.directories.active_directory import ActiveDirectory
 from bot.directories.active_directory.settings import ActiveDirectorySettings, Server
 from bot.directories.base import Directory
-from bot.directories.entra.settings import HOSTS, EntraCredential, EntraSettings
+from bot.directories.entra import Entra, EntraCredential, EntraSettings
+from bot.directories.entra.settings import HOSTS
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
 from bot.networks import addresses_of
 from bot.settings import Network
@@ -112,8 +113,6 @@ class _Reach:
 
 
 def _entra(connection: Connection, secret: SecretStr, reach: _Reach) -> Directory:
-    from bot.directories.entra import Entra
-
     settings = EntraSettings.parse(settings_of(connection))
     _refuse_strange_hosts(settings, reach.hosts)
     credential = EntraCredential.parse(secret)
@@ -164,6 +163,14 @@ _DIRECTORIES: Mapping[str, Callable[[Connection, SecretStr, _Reach], Directory]]
     ACTIVE_DIRECTORY: _active_directory,
     ENTRA: _entra,
 }
+
+
+def signs_out(connection: Connection) -> bool:
+    """Whether directories of this kind can end the sessions of an account (`SignsOut`)."""
+    return connection.kind in _SIGNING_OUT
+
+
+_SIGNING_OUT = frozenset({"entra"})
 
 
 # ---- vaults ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot import credential_ends
 from bot.audit import Trail
 from bot.directories.base import Directory, SeenAccount
 from bot.errors import BadInput, NotPermitted, Refused
@@ -87,6 +88,7 @@ def sync(
             new, differing = _take_in(session, connection_id, page, look_again=since is not None)
         added, changed = added + new, changed + differing
         seen.update(account.object_id for account in page)
+    ends_at = credential_ends.read(directory)
     with database.writing() as session:
         connection = get_connection(session, connection_id)
         if changes.complete:
@@ -104,6 +106,7 @@ def sync(
         renamed = set(connection.domain_names) != set(changes.domain_names)
         connection.domain_names = sorted(changes.domain_names)
         connection.cursor, connection.synced_at = changes.cursor, now()
+        credential_ends.keep(session, connection, ends_at, now())
         session.add(connection)
         session.flush()
         moved = settle_persons(session, connection.organization_id) if added or changed or gone else []

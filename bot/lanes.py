@@ -24,6 +24,7 @@ from bot.processes import is_dead, own_name
 from bot.rotation.aftershock import attend
 from bot.rotation.calls import batch_size
 from bot.rotation.recovery import look, note_trouble, refuse_rest
+from bot.rotation.signing_out import sign_out
 from bot.rotation.steps import check, write
 from bot.rotation.watching import watch
 from bot.rotation.worker import SYSTEMIC, Worker
@@ -183,6 +184,7 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
         # Reading is no rotation: a stopped organization is still read.
         syncs = due_tasks(session, worker.connection_id, TaskKind.SYNC, [TaskState.READY], 1)
         watches = due_tasks(session, worker.connection_id, TaskKind.WATCH, _WATCHING, _WATCHED)
+        sign_outs = [] if frozen else due_tasks(session, worker.connection_id, TaskKind.SIGN_OUT, _WATCHING, _WATCHED)
         waiting = (
             [] if frozen else due_tasks(session, worker.connection_id, TaskKind.ROTATE, [TaskState.WAITING], _GROUP)
         )
@@ -199,8 +201,10 @@ def _round(worker: Worker, directory: Directory, until: float) -> bool:
     if waiting:
         check(worker, directory, waiting)
     wrote = False if frozen else _write_due(worker, directory, until)
+    if sign_outs:
+        sign_out(worker, directory, sign_outs)
     attended = attend(worker, directory)
-    return bool(interrupted or syncs or watches or waiting or wrote or attended)
+    return bool(interrupted or syncs or watches or waiting or wrote or sign_outs or attended)
 
 
 def _write_due(worker: Worker, directory: Directory, until: float) -> bool:

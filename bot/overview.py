@@ -25,6 +25,7 @@ from storage.notices import undelivered
 from storage.overview import count_latest, count_matches, stopped_connections, with_directory
 from storage.profiles import find_profile
 from storage.requests import open_requests, recent_requests, tally
+from storage.switches import off_everywhere
 from storage.wishes import wishes_of
 
 _RECENT = 5
@@ -136,6 +137,10 @@ class HomeView:
     setups: tuple[Setup, ...] = ()
     troubles: tuple[tuple[str, str], ...] = ()
     """What could not be posted: the organization, and why, in sentences."""
+    off: tuple[datetime, str] | None = None
+    """Since when rotating is off everywhere, and who switched it off."""
+    may_switch: bool = False
+    """They may switch it."""
 
 
 def health(session: Session, organizations: Sequence[Organization]) -> list[Health]:
@@ -184,6 +189,8 @@ def home(
         waiting=tuple(_waiting(waiting_approvals(session), operator, administered)),
         setups=tuple(_setups(session, administered)),
         troubles=tuple(_troubles(session, mine)),
+        off=off_everywhere(session),
+        may_switch=may_administer(operator, None).allowed,
     )
 
 

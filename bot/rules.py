@@ -42,7 +42,7 @@ SCHEDULE_FIELDS = (
     "tiers", "scheduled", "every_days", "weekdays", "month_day", "at", "windows", "blackouts", "spread",
     "manual_restarts", "notice_hours",
 )  # fmt: skip
-FIELDS = (*PASSWORD_FIELDS, "enabled", *SCHEDULE_FIELDS)
+FIELDS = (*PASSWORD_FIELDS, "enabled", "sign_out", *SCHEDULE_FIELDS)
 """What a person may set in a rule."""
 
 FEWEST_WORDS = 3
@@ -296,7 +296,7 @@ def checked(values: Mapping[str, object], where: str = "rule", today: date | Non
     def wrong(name: str, what: str) -> BadInput:
         return BadInput(f"{where}.{name}: {what}.")
 
-    for name in ("enabled", *SWITCHES, "scheduled", "spread", "manual_restarts"):
+    for name in ("enabled", "sign_out", *SWITCHES, "scheduled", "spread", "manual_restarts"):
         if not isinstance(rule[name], bool):
             raise wrong(name, "write true or false")
     for name, lowest, highest, what in (

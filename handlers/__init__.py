@@ -26,6 +26,8 @@ from handlers import (
     rotations,
     settings,
     setup,
+    switches,
+    tenants,
 )
 from handlers.context import Doorkeeper
 from handlers.people import People
@@ -38,6 +40,8 @@ SLICES: tuple[ModuleType, ...] = (
     reveal,
     settings,
     setup,
+    tenants,
+    switches,
     approvals,
     aftershocks,
     channels,

@@ -19,20 +19,21 @@ def register(app: App, _services: Services) -> None:
     @app.event("app_home_opened")
     def opened(asked: Asked, event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
-            _publish(asked)
+            publish(asked)
 
     @app.action(ids.HOME_LOOK)
     def look(ack: Ack, asked: Asked) -> None:
         ack()
-        _publish(asked)
+        publish(asked)
 
     @app.action(ids.paging(ids.HOME_PAGE))
     def page(ack: Ack, asked: Asked) -> None:
         ack()
-        _publish(asked, asked.row()[0])
+        publish(asked, asked.row()[0])
 
 
-def _publish(asked: Asked, page: int = 1) -> None:
+def publish(asked: Asked, page: int = 1) -> None:
+    """Draw this person's Home anew."""
     with asked.services.database.reading() as session:
         shown = overview.home(session, asked.operator, asked.mine(session), page)
     asked.client.views_publish(user_id=asked.operator.key, view=drawing.home(shown))

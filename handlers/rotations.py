@@ -1,17 +1,19 @@
 """Rotating: `/rotate now` and `all`, the preview that is confirmed, and the one card of a request."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from slack_bolt import Ack, App
 from sqlmodel import Session
 
-from blocks import ids, letters, parts, previews, records, rotations
+from blocks import cloud, ids, letters, parts, previews, records, rotations
 from blocks.drawn import Drawn
 from bot.mail import Write
 from bot.notices import Draw
 from bot.permissions import may_rotate
 from bot.rotation import aftermath, requests
 from bot.rotation.aftermath import Retried
+from bot.rotation.pending import cloud_pending
 from bot.rotation.progress import progress
 from bot.rotation.requests import Answer, Draft
 from bot.services import Services
@@ -19,7 +21,7 @@ from handlers.context import Asked
 from handlers.people import Refusal
 from handlers.rotate_command import Word
 from storage.models import Letter, Notice, Organization, Record, Rotation, Tier
-from storage.notices import RESULT, ROTATION
+from storage.notices import CLOUD, RESULT, ROTATION
 from storage.organizations import get_organization
 from storage.records import get_record, records_called
 from storage.requests import failed_records, get_request
@@ -158,11 +160,18 @@ def _preview(asked: Asked, view_id: str, organization: Organization, found: Sequ
     _update(asked, view_id, previews.preview(drafted, _memo(asked, drafted)))
 
 
-def _confirm(asked: Asked, request_id: int) -> Mapping[str, object]:
+def _confirm(asked: Asked, request_id: int) -> dict[str, Any]:
     services = asked.services
     services.safe.escrow.check()
     with asked.writing() as session:
-        confirmed = requests.confirm(session, services.trail, services.settings, asked.operator, request_id)
+        confirmed = requests.confirm(
+            session,
+            services.trail,
+            services.settings,
+            asked.operator,
+            request_id,
+            sign_out=previews.wants_sign_out(asked.view),
+        )
     drafted = confirmed.draft
     if confirmed.answer is Answer.CHANGED:
         said = "Something changed since this was shown, so nothing was started. This is what it would do now."
@@ -272,9 +281,13 @@ def _write_result(session: Session, letter: Letter) -> letters.Written:
     return letters.result(progress(session, get_request(session, letter.subject)))
 
 
+def _draw_cloud(session: Session, notice: Notice) -> Drawn:
+    return cloud.not_followed(cloud_pending(session, notice.subject))
+
+
 WORDS = [
     Word("now", _now, "new passwords for these, after a preview", "NAME, NAME …", asks=False),
     Word("all", _all, "new passwords for everybody “all” means here, after a preview"),
 ]
-DRAWS: Mapping[str, Draw] = {ROTATION: _draw_card, RESULT: _draw_result}
+DRAWS: Mapping[str, Draw] = {ROTATION: _draw_card, RESULT: _draw_result, CLOUD: _draw_cloud}
 WRITES: Mapping[str, Write] = {RESULT: _write_result}

@@ -14,14 +14,16 @@ from blocks import ids, parts
 from blocks import setup as drawing
 from blocks.drawn import Drawn
 from bot import channels, credentials, organizations
+from bot.connections import ACTIVE_DIRECTORY
 from bot.credentials import CONNECTED, Draft
 from bot.directories.base import Finding, Level
 from bot.doctor import examine
-from bot.errors import BadInput, NotPermitted, OutsideError, RekeyError
+from bot.errors import BadInput, NotPermitted, OutsideError, Refused, RekeyError
 from bot.notices import Draw
 from bot.permissions import may_administer, may_sync
 from bot.services import Services
 from bot.slack import Slack
+from bot.switches import switch_of
 from handlers.context import Asked
 from handlers.errors import WrongFields
 from handlers.people import Refusal
@@ -31,7 +33,6 @@ from storage.models import Notice, Organization
 from storage.organizations import get_organization
 from storage.organizations import organizations as all_organizations
 
-ACTIVE_DIRECTORY = "active-directory"
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:]+)(?::(?P<port>\d{1,5}))?(?:\s+as\s+(?P<tls_name>\S+))?")
 _DOCTORS = ThreadPoolExecutor(2, thread_name_prefix="doctor")
 """Directories are slow and may be away: they are asked here, never in a listener."""
@@ -61,7 +62,7 @@ def register(app: App, _services: Services) -> None:
     @app.action(drawing.ADD)
     def add(ack: Ack, asked: Asked) -> None:
         ack()
-        organization = _administered(asked, asked.row()[0])
+        organization = administered(asked, asked.row()[0])
         kinds = [ACTIVE_DIRECTORY, *asked.services.extra_kinds]
         asked.opens(drawing.directory(organization, kinds, parts.memo_for(asked.operator.key, organization.id)))
 
@@ -69,13 +70,13 @@ def register(app: App, _services: Services) -> None:
     def directory(ack: Ack, asked: Asked) -> None:
         if asked.organization is None:
             raise Refusal("This form belongs to no organization. Open it again with `/rotate setup`.")
-        ack(response_action="update", view=_credential_link(asked, asked.organization))
+        ack(response_action="update", view=credential_link(asked, asked.organization, _draft(asked), _FIELDS))
 
 
 def _setup(asked: Asked, _rest: str) -> None:
     channel = asked.channel or ""
     if asked.organization is not None:
-        asked.opens(_overview(asked, _administered(asked, asked.organization.id)))
+        asked.opens(overview_of(asked, administered(asked, asked.organization.id)))
     elif channel[:1] in ("C", "G"):
         _ask_whose(asked, channel)
     else:
@@ -140,17 +141,24 @@ def _bind(asked: Asked, wanted: int | str) -> dict[str, Any]:
             "changed. Take a channel of your own."
         )
     told = f"✅ <#{channel}> is the channel of *{parts.escape(organization.name, 100)}* now."
-    return _overview(asked, organization, told)
+    return overview_of(asked, organization, told)
 
 
-def _overview(asked: Asked, organization: Organization, told: str = "") -> dict[str, Any]:
+def overview_of(asked: Asked, organization: Organization, told: str = "") -> dict[str, Any]:
+    """The window of what an organization has, and lacks."""
     with asked.services.database.reading() as session:
         found = connections_of(session, "directory", [organization.id])
-    directories = [drawing.DirectoryShown(each.name, each.kind, each.synced_at) for _, each in found]
+    directories = [
+        drawing.DirectoryShown(
+            each.id, each.name, each.kind, each.synced_at, switch_of(each.kind).name, each.off_at, each.off_by
+        )
+        for _, each in found
+    ]
     return drawing.overview(organization, directories, parts.memo_for(asked.operator.key, organization.id), told)
 
 
-def _administered(asked: Asked, organization_id: int) -> Organization:
+def administered(asked: Asked, organization_id: int) -> Organization:
+    """The organization, for whoever administers it."""
     asked.here(organization_id)
     asked.allow(may_administer(asked.operator, organization_id))
     with asked.services.database.reading() as session:
@@ -160,18 +168,29 @@ def _administered(asked: Asked, organization_id: int) -> Organization:
 # ---- a directory -----------------------------------------------------------------------------------------------------
 
 
-def _credential_link(asked: Asked, organization: Organization) -> dict[str, Any]:
-    services, draft = asked.services, _draft(asked)
+def credential_link(
+    asked: Asked, organization: Organization, draft: Draft, fields: Mapping[str, str]
+) -> dict[str, Any]:
+    """The window with the one-time link for this draft. `WrongFields` on the field its sentence speaks of: `fields` are
+    the forms' by words of such sentences, in the order to look for them.
+    """
+    services = asked.services
     with asked.writing() as session:
         here = session.get_one(Organization, organization.id)
         try:
             made = credentials.ask(
                 session, services.trail, services.settings, services.extra_kinds, asked.operator, here, draft
             )
-        except BadInput as error:
-            raise WrongFields({_field_of(error): str(error)}) from None
+        except (BadInput, Refused) as error:
+            said = f"{error} {error.mend}" if isinstance(error, Refused) else str(error)
+            field = next((each for words, each in fields.items() if words in said), drawing.NAME)
+            raise WrongFields({field: said}) from None
     memo = parts.memo_for(asked.operator.key, organization.id)
-    return drawing.credential_link(draft.name, made, made.address, memo)
+    return drawing.credential_link(draft.name, made, made.address, memo, types=draft.borrows is None)
+
+
+_FIELDS = {"ca:": drawing.CA, "bind_dn": drawing.SIGN_IN, "servers": drawing.SERVERS}
+"""The field that a sentence about a draft speaks of."""
 
 
 def _draft(asked: Asked) -> Draft:
@@ -204,12 +223,6 @@ def _servers(text: str) -> list[dict[str, Any]]:
     if not found:
         raise WrongFields({drawing.SERVERS: "Name at least one domain controller."})
     return found
-
-
-def _field_of(error: BadInput) -> str:
-    """The field that a sentence about a draft speaks of."""
-    fields = {"ca:": drawing.CA, "bind_dn": drawing.SIGN_IN, "servers": drawing.SERVERS}
-    return next((field for word, field in fields.items() if word in str(error)), drawing.NAME)
 
 
 def _draw_connected(session: Session, notice: Notice) -> Drawn:

@@ -2,8 +2,10 @@
 
 import unicodedata
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
@@ -55,6 +57,26 @@ def add_connections(session: Session, connections: Sequence[Connection]) -> None
     session.flush()
     session.add_all(Lane(connection_id=connection.id) for connection in connections if connection.kind != EMBEDDED)
     session.flush()
+
+
+def ending_credentials(session: Session, before: datetime) -> list[tuple[Organization, Connection]]:
+    """Connections whose credential ends before then, with their organizations; the first to end first."""
+    query = (
+        select(Organization, Connection)
+        .join(Connection, col(Connection.organization_id) == col(Organization.id))
+        .where(col(Connection.credential_ends_at) <= before)
+        .order_by(col(Connection.credential_ends_at), col(Connection.id))
+    )
+    return list(session.exec(query))
+
+
+def unlooked_credentials(session: Session, kind: str, since: datetime) -> list[Connection]:
+    """Connections of this kind whose system was not asked since then when their credential ends."""
+    looked_at = col(Connection.credential_looked_at)
+    query = select(Connection).where(
+        Connection.kind == kind, col(Connection.credential).is_not(None), or_(looked_at.is_(None), looked_at < since)
+    )
+    return list(session.exec(query.order_by(col(Connection.id))))
 
 
 def give_lane(session: Session, connection: Connection) -> None:

@@ -123,6 +123,22 @@ def touch_requests(session: Session, rotation_ids: Collection[int]) -> None:
         )
 
 
+def retell(session: Session, rotation_ids: Collection[int]) -> None:
+    """What was told of these rotations when they ended is not all any more: redraw it where it stands."""
+    for portion in portions(list(rotation_ids)):
+        asked = select(RequestRotation.request_id).where(col(RequestRotation.rotation_id).in_(portion))
+        session.execute(
+            update(Notice)
+            .where(
+                col(Notice.kind).in_((ROTATION, RESULT)),
+                col(Notice.subject).in_(asked),
+                col(Notice.withdrawn).is_(False),
+            )
+            .values(wanted=Notice.wanted + 1)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def find_notice(session: Session, channel: str, ts: str) -> Notice | None:
     """The notice that is this message, ended or not: a click counts only from one of these."""
     return session.exec(select(Notice).where(Notice.channel == channel, Notice.ts == ts)).one_or_none()

@@ -138,7 +138,7 @@ def tally(session: Session, request_id: int) -> list[Tally]:
     begun = col(Rotation.revision_id).is_not(None)
     rows = session.execute(
         select(Rotation.state, begun, func.count())
-        .where(col(Rotation.id).in_(_latest(request_id)))
+        .where(col(Rotation.id).in_(latest_of(request_id)))
         .group_by(col(Rotation.state), begun)
     )
     return [Tally(RotationState(state), bool(is_begun), count) for state, is_begun, count in rows]
@@ -149,7 +149,7 @@ def failures(session: Session, request_id: int) -> list[Failure]:
     stuck = col(Rotation.state) == RotationState.STUCK
     rows = session.execute(
         select(Rotation.cause, Rotation.status, stuck, func.count().label("count"), func.max(Rotation.id))  # type: ignore[call-overload]
-        .where(col(Rotation.id).in_(_latest(request_id)), col(Rotation.state).in_(FAILED))
+        .where(col(Rotation.id).in_(latest_of(request_id)), col(Rotation.state).in_(FAILED))
         .group_by(col(Rotation.cause), col(Rotation.status), stuck)
         .order_by(func.count().desc(), func.max(Rotation.id))
     ).all()
@@ -169,7 +169,7 @@ def failed_records(session: Session, request_id: int, like: Rotation | None, lim
     statement = (
         select(Record)
         .join(Rotation, col(Rotation.record_id) == col(Record.id))
-        .where(col(Rotation.id).in_(_latest(request_id)), col(Rotation.state).in_(FAILED))
+        .where(col(Rotation.id).in_(latest_of(request_id)), col(Rotation.state).in_(FAILED))
     )
     if like is None:
         statement = statement.where(Rotation.state != RotationState.STUCK)
@@ -189,7 +189,7 @@ def left_records(session: Session, request_id: int, limit: int) -> list[tuple[Re
     statement = (
         select(Record, begun)
         .join(Rotation, col(Rotation.record_id) == col(Record.id))
-        .where(col(Rotation.id).in_(_latest(request_id)), col(Rotation.ended_at).is_(None))
+        .where(col(Rotation.id).in_(latest_of(request_id)), col(Rotation.ended_at).is_(None))
         .order_by(begun.desc(), col(Rotation.id))
         .limit(limit)
     )
@@ -198,7 +198,7 @@ def left_records(session: Session, request_id: int, limit: int) -> list[tuple[Re
 
 def rotation_ids(session: Session, request_id: int) -> list[int]:
     """The latest rotation of each of the request's records."""
-    return list(session.exec(select(Rotation.id).where(col(Rotation.id).in_(_latest(request_id)))))
+    return list(session.exec(select(Rotation.id).where(col(Rotation.id).in_(latest_of(request_id)))))
 
 
 def successful_records(session: Session, request_id: int, limit: int) -> list[Record]:
@@ -207,7 +207,7 @@ def successful_records(session: Session, request_id: int, limit: int) -> list[Re
         session.exec(
             select(Record)
             .join(Rotation, col(Rotation.record_id) == col(Record.id))
-            .where(col(Rotation.id).in_(_latest(request_id)), Rotation.state == RotationState.SUCCESSFUL)
+            .where(col(Rotation.id).in_(latest_of(request_id)), Rotation.state == RotationState.SUCCESSFUL)
             .order_by(col(Record.name_key), col(Record.id))
             .limit(limit)
         )
@@ -224,7 +224,7 @@ def not_begun(session: Session, request_id: int) -> list[int]:
     return list(
         session.exec(
             select(Rotation.record_id).where(
-                col(Rotation.id).in_(_latest(request_id)),
+                col(Rotation.id).in_(latest_of(request_id)),
                 col(Rotation.ended_at).is_(None),
                 Rotation.state == RotationState.PLANNED,
                 col(Rotation.revision_id).is_(None),
@@ -259,12 +259,13 @@ def lanes_of(session: Session, request_id: int) -> list[int]:
         session.exec(
             select(Task.connection_id)
             .distinct()
-            .where(col(Task.rotation_id).in_(_latest(request_id)), col(Task.ended_at).is_(None))
+            .where(col(Task.rotation_id).in_(latest_of(request_id)), col(Task.ended_at).is_(None))
         )
     )
 
 
-def _latest(request_id: int) -> Any:
+def latest_of(request_id: int) -> Any:
+    """The newest rotation of each record of a request, to select by."""
     return (
         select(func.max(RequestRotation.rotation_id))
         .join(Rotation, col(Rotation.id) == col(RequestRotation.rotation_id))

@@ -154,6 +154,16 @@ _BEFORE_A_WRITE = (
 )
 
 
+def hindrance_to_signing_out(session: Session, task_id: int, token: int) -> str | None:
+    """The same right before an account's sessions are ended; that it has the new password was proved before."""
+    row = session.execute(_BEFORE_A_WRITE, {"task": task_id}).one_or_none()
+    if row is None or row[1] != TaskState.READY:
+        return "changed"
+    if row[0] != token:
+        return "lease"
+    return "frozen" if row[2] is not None else None
+
+
 def unproven_tries(session: Session, account_ids: Iterable[int], window: timedelta) -> dict[int, int]:
     """How many of our sign-in attempts per account, within the window, are not known to have succeeded."""
     rows = session.execute(

@@ -37,6 +37,9 @@ def rotate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what each account would get and why; do nothing.")
     ] = False,
+    sign_out: Annotated[
+        bool, typer.Option("--sign-out", help="Then end open sessions everywhere, where a directory can do that.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give records a new password.
@@ -61,7 +64,7 @@ def rotate(
     ready.safe.escrow.check()
     with ready.database.writing() as session:
         previews = wanted(session)
-        rotation_ids = request(session, ready.trail, operator, previews, by_name=bool(record))
+        rotation_ids = request(session, ready.trail, operator, previews, by_name=bool(record), sign_out=sign_out)
     _say_left_out(previews)
     if not previews:
         say("No record has an approved match yet: `rekey matches list` shows what could be approved.")
@@ -111,6 +114,7 @@ def _show_previews(previews: Sequence[Preview], as_json: bool) -> None:
                     "record": each.record.name,
                     "organization": each.organization.name,
                     "intent": each.intent,
+                    "status": each.status,
                     "reason": each.reason,
                     "accounts": [
                         {"directory": matched.connection.name, "account": matched.account.username}
@@ -127,7 +131,7 @@ def _show_previews(previews: Sequence[Preview], as_json: bool) -> None:
             [
                 each.organization.name,
                 each.record.name,
-                each.intent,
+                f"{each.intent}: {each.status}" if each.status else each.intent,
                 ", ".join(f"{matched.account.domain}\\{matched.account.username}" for matched in each.accounts),
                 each.reason,
             ]

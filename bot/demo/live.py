@@ -1,4 +1,4 @@
-"""`rekey demo`: the whole bot in a browser: a pretend Slack, two customers with practice directories, the real Rekey.
+"""`rekey demo`: the whole bot in a browser: a pretend Slack, practice directories, a pretend Microsoft, the real Rekey.
 
 Everything between the two pretend ends is the real thing: the bot listens in Socket Mode, keeps its rows in SQLite,
 seals passwords into the embedded vault, and asks for a code of an authenticator app before it shows one. It lives in a
@@ -22,7 +22,11 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot import app
+from bot.demo.cloud_companies import CloudCompanies, cloud_companies
+from bot.demo.graph import GraphStandIn, Tenant
+from bot.demo.hash_sync import HashSync
 from bot.demo.large_company import large_company
+from bot.demo.live_world import ASKED, PEOPLE, WORLD_FILE
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain
 from bot.demo.practice_faults import Slow
@@ -49,67 +53,11 @@ SLACK_PORT, PAGES_PORT = 3900, 3901
 """Where the pages are unless somebody else is there already."""
 
 _SECRET = "connector"  # noqa: S105 - a file's name
+_APP_SECRET = "rekey-app"  # noqa: S105 - likewise
 _RESET = timedelta(milliseconds=30)
 """What a reset takes, as on a real domain controller: so that there is something to watch."""
-
-_WORLD_FILE = """\
-rule: {{length: 20, uppercase: true, lowercase: true, number: true, symbol: true}}
-organizations:
-  - name: Bright Smile Dental
-    channel: {bright}
-    timezone: Europe/London
-    technicians: [{tina}]
-    viewers: [{vic}]
-    bulk: [person, shared]
-    tiers: {{shared: [frontdesk], break-glass: [emergency]}}
-    directories:
-      - {head_office}
-      - {{name: branch, kind: practice}}
-    vault: {{name: bright-vault, kind: embedded}}
-  - name: Harbor Foods
-    channel: {harbor}
-    timezone: Europe/Berlin
-    technicians: [{tina}]
-    bulk: [person, shared]
-    tiers: {{shared: [orders, loading-dock]}}
-    directories:
-      - {{name: harbor, kind: practice}}
-    vault: {{name: harbor-vault, kind: embedded}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Somebody:
-    """One of the people of the pretend Slack, and what they may do."""
-
-    name: str
-    real_name: str
-    role: str
-    timezone: str = "Europe/London"
-    guest: bool = False
-
-
-PEOPLE = (
-    Somebody("alice", "Alice Morgan", "administrator"),
-    Somebody("bob", "Bob Keller", "administrator", timezone="Europe/Berlin"),
-    Somebody("tina", "Tina Brooks", "technician"),
-    Somebody("vic", "Vic Tan", "viewer of Bright Smile Dental"),
-    Somebody("sid", "Sid Novak", "nobody: no role"),
-    Somebody("gus", "Gus Field", "a guest", guest=True),
-)
-
-
-ASKED = {
-    "#bright-smile": (
-        "Morning Alice! Bright Smile's passwords are years old. Could you look at which account goes with which entry "
-        "of the vault (`/rotate match`), and then give everybody a new one (`/rotate all`)?"
-    ),
-    "#harbor-foods": (
-        "Harbor Foods is next: 180 people. “Approve all exact” is one click, and `/rotate all` shows first what it "
-        "would do. Some of the shops in the old town never gave us the right to reset; the card will say so."
-    ),
-}
-"""What Bob wrote before you came, by channel."""
+_CARRIED_EVERY = timedelta(seconds=15)
+"""Entra Connect takes two minutes; nobody who watches would wait so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +84,12 @@ class LiveDemo:
         """The practice domains by the names of their connections."""
         for domain in self.domains.values():
             domain.fails("set_password", with_=Slow(_RESET), times=None)
+        self.graph = GraphStandIn()
+        self.graph.faults.latency = _RESET
+        self.clouds: CloudCompanies = cloud_companies(self.graph)
+        self.domains["cedar"] = self.clouds.clinic
         self.records = {"Bright Smile Dental": company.records_csv, "Harbor Foods": harbor.records_csv}
+        self.records |= {"Northwind MSP": self.clouds.northwind_csv, "Cedar Clinic": self.clouds.cedar_csv}
         self.codes: dict[str, SecretStr] = {}
         """The one-time enrolment code of each administrator and technician, by name."""
 
@@ -155,6 +108,8 @@ class LiveDemo:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rekey-demo-")))
             self.slack = opened.enter_context(RunningSlack(_manifest(), port=free_port(SLACK_PORT)))
             ids = self.slack.call(self._fill_workspace)
+            opened.enter_context(self.graph)
+            opened.enter_context(HashSync(self.clouds.clinic, self.clouds.cedar, every=_CARRIED_EVERY))
             self.services = self._build(folder, ids)
             opened.callback(self.services.database.dispose)
             self._bring_in(folder, ids)
@@ -197,6 +152,8 @@ class LiveDemo:
         for name, members, topic in (
             ("bright-smile", [*everybody, ids["gus"], bot], "Bright Smile Dental: two sites"),
             ("harbor-foods", [*everybody, bot], "Harbor Foods: 180 employees"),
+            ("northwind", [*everybody, bot], "Northwind MSP's own tenant: Microsoft 365"),
+            ("cedar-clinic", [*everybody, bot], "Cedar Clinic: a domain and Microsoft 365, synchronized"),
             ("general", everybody, "Northwind MSP"),
         ):
             ids[f"#{name}"] = workspace.add_channel(name, members, topic=topic).id
@@ -212,6 +169,7 @@ class LiveDemo:
             escrow_dir=folder / "escrow",
             secrets_dir=secrets,
             administrators=(ids["alice"], ids["bob"]),
+            extra_hosts=(self.graph.graph.removeprefix("https://"),),
             http_port=free_port(PAGES_PORT),
             backoff_cap_seconds=5,
             look_again_seconds=0.25,
@@ -231,12 +189,16 @@ class LiveDemo:
         """`rekey apply`, `rekey records import` and `rekey operators enrol`."""
         services, file = self.services, folder / "world.yaml"
         file.write_text(
-            _WORLD_FILE.format(
+            WORLD_FILE.format(
                 bright=ids["#bright-smile"],
                 harbor=ids["#harbor-foods"],
+                northwind=ids["#northwind"],
+                cedar=ids["#cedar-clinic"],
                 tina=ids["tina"],
                 vic=ids["vic"],
                 head_office=self._entry(services.settings),
+                northwind_entra=self._cloud_entry("northwind-entra", self.clouds.northwind, services.settings),
+                cedar_entra=self._cloud_entry("cedar-entra", self.clouds.cedar, services.settings),
             ),
             "utf-8",
         )
@@ -253,13 +215,27 @@ class LiveDemo:
     def _entry(self, settings: Settings) -> str:
         """The head office's directory in the world file."""
         real = self._head_office
-        if real is None or settings.secrets_dir is None:
+        if real is None:
             return "{name: head-office, kind: practice}"
-        secret = settings.secrets_dir / _SECRET
-        secret.touch(mode=0o600)
-        secret.write_text(real.password.get_secret_value(), "utf-8")
-        entry = {"name": "head-office", **real.entry, "bind_password": f"file:{_SECRET}"}
+        password = _reference(settings, _SECRET, real.password.get_secret_value())
+        entry = {"name": "head-office", **real.entry, "bind_password": password}
         return json.dumps(entry)  # which is YAML, too
+
+    def _cloud_entry(self, name: str, tenant: Tenant, settings: Settings) -> str:
+        """A tenant in the world file."""
+        cloud = {"login": self.graph.login, "graph": self.graph.graph, "ca_file": self.graph.ca_file}
+        app_id, secret = self.clouds.application.client_id, _reference(settings, _APP_SECRET, self.clouds.secret)
+        return json.dumps(
+            {
+                "name": name,
+                "kind": "entra",
+                "tenant_id": tenant.id,
+                "client_id": app_id,
+                "client_secret": secret,
+                "rotation": True,
+                "cloud": cloud,
+            }
+        )
 
     def _import(self, session: Session, folder: Path, organization: Organization, vault: Connection) -> None:
         file = folder / f"{vault.name}.csv"
@@ -293,6 +269,16 @@ def free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise RekeyError(f"No port is free on {HOST}.")
+
+
+def _reference(settings: Settings, name: str, secret: str) -> str:
+    """A secret as a world file may name it: in a file of its own, where such files lie."""
+    if settings.secrets_dir is None:
+        raise RekeyError("The demo has no folder for secrets.")
+    file = settings.secrets_dir / name
+    file.touch(mode=0o600)
+    file.write_text(secret, "utf-8")
+    return f"file:{name}"
 
 
 def _manifest() -> Any:

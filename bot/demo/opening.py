@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bot import logs
-from bot.demo.live import PEOPLE, LiveDemo
+from bot.demo.live import LiveDemo
+from bot.demo.live_world import PEOPLE
 from bot.demo.samba import SambaDomain
 from bot.demo.sample_company import sample_company
 
@@ -36,7 +37,7 @@ def introduction(demo: LiveDemo) -> str:
     """Where it is, whom one can be, what to try, and how to get past the step-up."""
     lines = [
         "",
-        "  Rekey, in a pretend Slack with two made-up customers:",
+        "  Rekey, in a pretend Slack with made-up customers, domains and Microsoft 365 tenants:",
         "",
         f"      {demo.url}",
         "",

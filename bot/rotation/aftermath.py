@@ -112,7 +112,7 @@ def retry(
     if alone:
         kept.state, kept.ended_at = RequestState.UNDER_WAY, None
         session.add(kept)
-        rotations = request(session, trail, operator, alone, by_name=kept.by_name)
+        rotations = request(session, trail, operator, alone, by_name=kept.by_name, sign_out=kept.sign_out)
         link_rotations(session, kept.id, [Link(each) for each in rotations])
         reopen(session, ROTATION, kept.id)
     apart = _ask_apart(session, trail, settings, operator, organization, kept, guarded) if guarded else None
@@ -152,4 +152,4 @@ def _ask_apart(
     session.flush()
     drafted = as_it_stands(session, settings, operator, apart)
     apart.plan = plan_of(drafted)
-    return confirm(session, trail, settings, operator, apart.id).draft
+    return confirm(session, trail, settings, operator, apart.id, sign_out=kept.sign_out).draft

@@ -7,6 +7,9 @@ A watch (a task of the kind WATCH, in the cloud's lane) never writes. Its states
        └──> refused (and the rotation with it)                                  └──> refused (the rotation succeeded)
 
 The rotation stays open for its watches for ten minutes at most, then it is `Successful` with the cloud pending.
+
+A sign-out (SIGN_OUT) begins `ready` once its account has the new password, and ends `done`, or `refused` with the
+reason: that never fails the rotation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +17,8 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
+from bot.connections import signs_out
+from storage.connections import get_connection
 from storage.lanes import wake
 from storage.models import Rotation, Task, TaskKind, TaskState, now
 from storage.tasks import supersede_watches
@@ -41,9 +46,30 @@ def follow(session: Session, rotation: Rotation, tasks: Sequence[Task]) -> None:
         supersede_watches(session, rotation.id, [task.account_id for task in watches if task.account_id is not None])
 
 
+def sign_out(session: Session, rotation: Rotation, tasks: Sequence[Task]) -> None:
+    """The accounts of these steps have the new password: end their sessions, where that was asked for and can be."""
+    if not rotation.sign_out:
+        return
+    for task in tasks:
+        if signs_out(get_connection(session, task.connection_id)):
+            session.add(
+                Task(
+                    organization_id=task.organization_id,
+                    connection_id=task.connection_id,
+                    kind=TaskKind.SIGN_OUT,
+                    rotation_id=rotation.id,
+                    account_id=task.account_id,
+                    position=task.position,
+                )
+            )
+            wake(session, task.connection_id)
+
+
 def still_waited_for(task: Task) -> bool:
     """Whether the rotation stays open for this watch."""
-    return goes_on(task) and task.taken_at is not None and now() < task.taken_at + OPEN_FOR
+    return (
+        task.kind == TaskKind.WATCH and goes_on(task) and task.taken_at is not None and now() < task.taken_at + OPEN_FOR
+    )
 
 
 def goes_on(task: Task) -> bool:
@@ -56,6 +82,18 @@ def afterwards(tasks: Sequence[Task], names: Mapping[int, str]) -> Iterator[str]
     for task in tasks:
         if task.kind == TaskKind.WATCH:
             yield _watched(task, names[task.connection_id])
+        elif task.kind == TaskKind.SIGN_OUT:
+            yield _signed_out(task, names[task.connection_id])
+
+
+def _signed_out(task: Task, where: str) -> str:
+    match task.state:
+        case TaskState.DONE:
+            return f"Whoever was signed in to {where} is signed out everywhere, within minutes."
+        case TaskState.REFUSED:
+            return f"The password is changed, but nobody was signed out of {where}: {task.reason}"
+        case _:
+            return f"Whoever is signed in to {where} is being signed out."
 
 
 def _watched(task: Task, where: str) -> str:

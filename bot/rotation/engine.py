@@ -4,7 +4,7 @@ Everything here happens inside the caller's writing transaction, so a step's out
 revisions and the audit lines are kept together or not at all. Nothing here calls outside.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
 from bot.rotation import outcomes
-from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, still_waited_for
+from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, sign_out, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
 from storage.aftershocks import begin_watch
 from storage.connections import connection_names, get_connection
@@ -33,6 +33,7 @@ from storage.models import (
     TaskState,
     now,
 )
+from storage.notices import retell
 from storage.recordings import record_tasks_of
 from storage.results import note_moved
 from storage.revisions import Safe, discard, find_revision, find_revisions, note_proved, promote, reinstate
@@ -139,12 +140,14 @@ class Settlement:
         )
         tasks_of_all = [*self.vaults.values(), *(task for tasks in by_rotation.values() for task in tasks)]
         self.names = connection_names(session, {task.connection_id for task in tasks_of_all})
+        over = {rotation.id for rotation in rotations.values() if rotation.ended_at is not None}
         for rotation_id, tasks in by_rotation.items():
             rotation = rotations[rotation_id]
             if rotation.ended_at is None:
                 self._move(rotation, tasks, currents.get(rotation.record_id))
             elif rotation.state == RotationState.SUCCESSFUL:  # what follows it has moved
                 rotation.reason = self._what_holds(rotation, tasks)
+        retell(session, over)
         note_moved(session, ids)
         if self.finished_in:
             begin_watch(session, self.finished_in, now() + FIRST_LOOK)
@@ -264,13 +267,18 @@ class Settlement:
             self.promoted.append(revision)
             self.finished_in |= {task.connection_id for task in _written(tasks)}
             follow(self.session, rotation, tasks)
+            sign_out(self.session, rotation, _written(tasks))
+            self.session.flush()
+            tasks = steps_of_rotations(self.session, [rotation.id])[rotation.id]
         rotation.reason = self._what_holds(rotation, tasks)
         if not any(still_waited_for(task) for task in tasks):
             self._end(rotation, tasks, RotationState.SUCCESSFUL, Status.SUCCESSFUL, None)
 
     def _what_holds(self, rotation: Rotation, tasks: Sequence[Task]) -> str:
         vault = self.vaults.get(rotation.id)
-        held = outcomes.finished(rotation, self._where(_written(tasks)), self._vault_name(rotation), vault)
+        signed_out = any(task.kind == TaskKind.SIGN_OUT for task in tasks)
+        where, name = self._where(_written(tasks)), self._vault_name(rotation)
+        held = outcomes.finished(rotation, where, name, vault, signed_out=signed_out)
         return " ".join([held, *afterwards(tasks, self.names)])
 
     def _record(self, rotation: Rotation, tasks: Sequence[Task], vault: Task) -> None:
@@ -281,7 +289,7 @@ class Settlement:
         wake(self.session, vault.connection_id)
 
     def _where(self, tasks: Sequence[Task]) -> str:
-        return _and([self.names[task.connection_id] for task in tasks]) if tasks else ""
+        return outcomes.joined([self.names[task.connection_id] for task in tasks])
 
     def _vault_name(self, rotation: Rotation) -> str:
         return get_connection(self.session, self.session.get_one(Record, rotation.record_id).connection_id).name
@@ -302,7 +310,7 @@ class Settlement:
         everything = [*tasks, *([vault] if vault is not None else [])]
         why = min(everything, key=lambda task: (task.state != TaskState.UNKNOWN, task.state != TaskState.REFUSED))
         before = "" if rotation.state == RotationState.RECORDING else rotation.reason
-        holding = " ".join(_holding(task, self.names) for task in written)
+        holding = " ".join(outcomes.directory_holds(task, self.names[task.connection_id]) for task in written)
         if vault is not None:
             holding = f"{holding} {outcomes.vault_holds(vault, self.names[vault.connection_id])}"
             if written and all(task.state == TaskState.CONFIRMED for task in written):
@@ -373,23 +381,3 @@ def _unknowable(task: Task, problem: RekeyError) -> None:
     task.state, task.reason = TaskState.UNKNOWN, str(problem)
     if isinstance(problem, OutsideError):
         task.cause, task.mend = problem.cause, problem.mend
-
-
-def _holding(task: Task, names: Mapping[int, str]) -> str:
-    where = names[task.connection_id]
-    match task.state:
-        case TaskState.CONFIRMED:
-            return f"{where} holds the new password."
-        case TaskState.PUT_BACK:
-            return f"{where} holds the earlier password again."
-        case TaskState.UNKNOWN:
-            return f"What {where} holds must be looked at; every password it may have taken can be revealed."
-        case _ if task.taken_at is not None:
-            return f"{where} took the new password."
-        case _:
-            return f"{where} still holds what it held before."
-
-
-def _and(names: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    return unique[0] if len(unique) == 1 else f"{', '.join(unique[:-1])} and {unique[-1]}"

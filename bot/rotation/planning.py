@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from bot.audit import Line, Trail
+from bot.connections import signs_out
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rotation import outcomes
 from bot.rotation.following import who_follows, why_nobody_writes
@@ -78,6 +79,8 @@ class Preview:
     """Only the vault would get it."""
     could_ask: bool = True
     """Whether whoever asks might have it rotated, were no rotation open already."""
+    sign_out: bool | None = None
+    """When rotated: whether the rule has everybody signed out; None where no directory of it can do that."""
 
 
 def preview(
@@ -97,6 +100,7 @@ def preview(
             rules[organization.id] = _Rule.of(session, operator, organization)
         rule = rules[organization.id]
         refusal = _refusal(session, operator, organization, record, accounts, rule, by_name=by_name)
+        sign_out = None
         if record.id in already:
             intent, status, reason = Intent.JOIN, None, "A rotation of this record is under way; this request joins it."
             cause = undo = ""
@@ -104,11 +108,13 @@ def preview(
             intent, status, reason, cause = refusal
             undo = ""
         else:
+            sign_out = rule.sign_out if any(signs_out(each.connection) for each in accounts) else None
             undo = _undo(accounts, currents.get(record.id) if currents is not None else None)
             intent, status, cause = Intent.ROTATE, None, ""
             edited = _edited(record, vaults[record.connection_id])
+            out = "Whoever is signed in with it is signed out everywhere." if sign_out else ""
             reason = f"{rule.asks} A directory that asks for more gets more."
-            reason = " ".join(filter(None, [reason, who_follows(accounts), undo, edited]))
+            reason = " ".join(filter(None, [reason, who_follows(accounts), out, undo, edited]))
             undo = f"{undo} {edited}".strip()
         found.append(
             Preview(
@@ -122,6 +128,7 @@ def preview(
                 cause,
                 undo,
                 could_ask=refusal is None,
+                sign_out=sign_out,
             )
         )
     return found
@@ -147,11 +154,13 @@ class _Rule:
     asks: str
     included: tuple[str, ...]
     """The tiers that are rotated without being asked for by name."""
+    sign_out: bool
 
     @classmethod
     def of(cls, session: Session, operator: Operator, organization: Organization) -> "_Rule":
         rule = rule_for(session, organization)
-        return cls(rule.enabled, " ".join(policy_of(rule).sources), included_tiers(operator, organization, rule))
+        included = included_tiers(operator, organization, rule)
+        return cls(rule.enabled, " ".join(policy_of(rule).sources), included, rule.sign_out)
 
 
 def included_tiers(operator: Operator, organization: Organization, rule: Rule) -> tuple[str, ...]:
@@ -267,15 +276,22 @@ def _undo(accounts: Sequence[MatchedAccount], current: object | None) -> str:
 
 
 def request(
-    session: Session, trail: Trail, operator: Operator, previews: Sequence[Preview], *, by_name: bool
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    previews: Sequence[Preview],
+    *,
+    by_name: bool,
+    sign_out: bool = False,
 ) -> list[int]:
     """Ask for these rotations: the ids of the new, joined and refused ones, in order; those left out get none.
 
     Runs in the caller's writing transaction, on previews made in the same one. A person asking also has their lanes
     looked at again at once, whatever they were waiting for, and takes over what waited for its turn by the schedule.
+    `sign_out`: end open sessions afterwards, even where the rule does not ask for it.
     """
     new = [each for each in previews if each.open is None and each.intent is not Intent.LEAVE_OUT]
-    ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name) for each in new])
+    ids = add_rotations(session, [_new_rotation(operator, each, by_name=by_name, sign_out=sign_out) for each in new])
     by_record = {each.record.id: rotation_id for each, rotation_id in zip(new, ids, strict=True)}
     by_record |= {each.record.id: each.open.id for each in previews if each.open is not None}
     outside = outside_vaults(session, [each.record.connection_id for each in previews])
@@ -324,7 +340,7 @@ def _record_task(each: Preview, by_record: Mapping[int, int]) -> dict[str, objec
     }
 
 
-def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[str, object]:
+def _new_rotation(operator: Operator, each: Preview, *, by_name: bool, sign_out: bool) -> dict[str, object]:
     rotation: dict[str, object] = {
         "organization_id": each.organization.id,
         "record_id": each.record.id,
@@ -333,6 +349,7 @@ def _new_rotation(operator: Operator, each: Preview, *, by_name: bool) -> dict[s
         "restores": each.restores,
         "vault_only": each.vault_only,
         "revision_id": each.restores if each.vault_only else None,
+        "sign_out": each.sign_out is not None and (each.sign_out or sign_out),
     }
     if each.intent is Intent.REFUSE:
         rotation |= {

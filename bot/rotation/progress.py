@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
+from bot.rotation.pending import besides
 from bot.rotation.report import RecordStatus, report
 from storage.aftershocks import Shock, shocks_of_request
 from storage.approvals import find_waiting
@@ -83,6 +84,8 @@ class Progress:
     shocks: tuple[Shock, ...] = ()
     """What followed: the first few accounts that are locked, or for which wrong passwords are tried."""
     more_shocks: bool = False
+    besides: tuple[str, ...] = ()
+    """What else is true of those that hold a new password: a cloud that has not followed, people not signed out."""
     waits: tuple[str, ...] = ()
     """What open ones wait for, in sentences: a system that is away, a stop."""
     expires_at: datetime | None = None
@@ -137,6 +140,7 @@ def progress(session: Session, request: Request) -> Progress:
         more_causes=max(0, len(causes) - SHOWN_CAUSES),
         shocks=tuple(shocks[:SHOWN_NAMES]),
         more_shocks=len(shocks) > SHOWN_NAMES,
+        besides=besides(session, request.id),
         waits=_waits(session, request, organization),
     )
 
@@ -189,7 +193,7 @@ def _said_of_all(session: Session, example: Rotation) -> str:
 
 def _mend(example: Rotation) -> Mend:
     match example.cause:
-        case "unmatched" | "account-gone" | "consent-withdrawn":
+        case "unmatched" | "account-gone" | "consent-withdrawn" | "synced-not-matched":
             return Mend.MATCH
         case "frozen":
             return Mend.START

@@ -145,8 +145,16 @@ def redraft(session: Session, settings: Settings, operator: Operator, request_id
     return as_it_stands(session, settings, operator, kept)
 
 
-def confirm(session: Session, trail: Trail, settings: Settings, operator: Operator, request_id: int) -> Confirmed:
-    """Do what was shown: start it, or have it wait for a second administrator.
+def confirm(
+    session: Session,
+    trail: Trail,
+    settings: Settings,
+    operator: Operator,
+    request_id: int,
+    *,
+    sign_out: bool = False,
+) -> Confirmed:
+    """Do what was shown: start it, or have it wait for a second administrator. `sign_out`: what was ticked beside it.
 
     `NotPermitted` for anybody but the one it was shown to, and where there is nobody else to agree; `BadInput` when
     nothing of it may be rotated. Then nothing was changed.
@@ -162,6 +170,8 @@ def confirm(session: Session, trail: Trail, settings: Settings, operator: Operat
         return Confirmed(Answer.CHANGED, drafted)
     if not drafted.going:
         raise BadInput("None of these may be rotated, each for the reason shown. Nothing was started.")
+    kept.sign_out = sign_out
+    kept.plan = plan = plan_of(drafted)
     if drafted.takes_two or drafted.above_ceiling:
         what = "rotate" if drafted.takes_two else "ceiling"
         ask(session, trail, settings, operator, drafted.organization, what=what, plan=plan, request_id=kept.id)
@@ -272,6 +282,7 @@ def plan_of(drafted: Draft) -> str:
         drafted.request.requested_by,
         drafted.request.by_name,
         *([drafted.request.restores, drafted.request.vault_only] if drafted.request.restores is not None else []),
+        drafted.request.sign_out,
         [
             [each.record.id, each.intent, each.status, each.reason,
              [[m.account.id, m.account.tier, m.connection.id] for m in each.accounts]]
@@ -290,7 +301,7 @@ def _start(
     approval: Approval | None,
 ) -> None:
     kept, organization = drafted.request, drafted.organization
-    rotations = request(session, trail, requester, drafted.previews, by_name=kept.by_name)
+    rotations = request(session, trail, requester, drafted.previews, by_name=kept.by_name, sign_out=kept.sign_out)
     if kept.vault_only:
         restoring.finish_here(session, Escrow(settings.escrow_dir), rotations)
     protected = {

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.directories.base import Directory, Standing
 from bot.errors import NotFound, OutsideError, Refused, RekeyError
-from bot.rotation.afterwards import FIRST_LOOK, NOT_FOLLOWED, OPEN_FOR, WATCHED_FOR
+from bot.rotation.afterwards import FIRST_LOOK, NOT_FOLLOWED, OPEN_FOR, WATCHED_FOR, sign_out
 from bot.rotation.calls import standings, worst
 from bot.rotation.engine import Refusal, Settlement
 from bot.rotation.staging import requesters_of, why_not
@@ -92,6 +92,7 @@ def _look(settlement: Settlement, step: Step, standing: Standing | RekeyError) -
             step.account.password_set_at = step.account.proved_set_at = set_at
             step.account.proved_revision_id = step.rotation.revision_id
             settlement.lines.append(_line(step, "rotation.cloud_followed"))
+            sign_out(settlement.session, step.rotation, [task])
             return True
         task.tries += 1
         task.due_at = now() + min(FIRST_LOOK * 2 ** min(task.tries, 10), _LONGEST_PAUSE)

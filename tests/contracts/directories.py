@@ -3,16 +3,24 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 from ldap3.core.exceptions import LDAPException
 from pydantic import SecretStr
 
+from bot.demo.graph import GraphStandIn, User
+from bot.demo.graph.faults import LostReply, LostRequest
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain, PracticePolicy
 from bot.demo.practice_faults import Fault
 from bot.directories.active_directory import ActiveDirectory, ActiveDirectorySettings
 from bot.directories.base import Directory
+from bot.directories.entra import Entra, EntraCredential, EntraSettings
+from bot.errors import AdminNotPermitted, Refused, RightMissing
+from storage.models import Tier
 from tests.real import witness
 from tests.real.domain import Domain, unique_name
 from tests.real.proxy import Proxy
@@ -32,6 +40,17 @@ class Who:
 
 class World(Protocol):
     """A directory from the other side."""
+
+    ours: SecretStr
+    """A password it takes, with a character that is not every directory's."""
+    signs_in: bool
+    """Whether passwords are proved by signing in; otherwise the set-time alone tells."""
+    service_tier: Tier
+    """What `makes_service` makes of an account."""
+
+    @property
+    def lacking(self) -> tuple[type[Refused], str]:
+        """What it means to be an outsider, and the words in which the mend names what is missing."""
 
     def connect(self) -> Directory:
         """A new connector to it."""
@@ -81,9 +100,20 @@ class World(Protocol):
     def goes_away(self) -> None:
         """No connection comes through any more."""
 
+    def passes(self, time: timedelta) -> None:
+        """So much time goes by, where a directory's answers depend on it and it need not be waited for."""
+
+    def warms_up(self, directory: Directory, who: Who) -> None:
+        """The connection that writes go through is made, and nothing is changed."""
+
 
 class SambaWorld:
     """A real domain, reached through a wire of the test's own, by the account rights were delegated to."""
+
+    ours = SecretStr("0urs-of-a-Test!é")
+    signs_in = True
+    service_tier = Tier.SERVICE
+    lacking = (RightMissing, "Reset Password")
 
     def __init__(self, domain: Domain, wire: Proxy) -> None:
         self._domain = domain
@@ -165,9 +195,20 @@ class SambaWorld:
         self._wire.refuse()
         self._wire.cut()
 
+    def passes(self, time: timedelta) -> None:
+        pass
+
+    def warms_up(self, directory: Directory, who: Who) -> None:
+        directory.unlock(who.object_id)
+
 
 class PracticeWorld:
     """The pretend domain that the tour and most tests use."""
+
+    ours = SecretStr("0urs-of-a-Test!é")
+    signs_in = True
+    service_tier = Tier.SERVICE
+    lacking = (RightMissing, "Reset Password")
 
     def __init__(self) -> None:
         self._domain = PracticeDomain()
@@ -234,3 +275,100 @@ class PracticeWorld:
 
     def goes_away(self) -> None:
         self._domain.goes_away()
+
+    def passes(self, time: timedelta) -> None:
+        pass
+
+    def warms_up(self, directory: Directory, who: Who) -> None:
+        directory.unlock(who.object_id)
+
+
+class EntraWorld:
+    """A tenant of the pretend Microsoft, reached through a wire of the test's own, by an app with the least rights."""
+
+    ours = SecretStr("0urs-of-a-Test! ~")
+    signs_in = False
+    service_tier = Tier.PERSON
+    """Entra has no accounts for services that have a password."""
+    lacking = (AdminNotPermitted, "administrative unit")
+
+    def __init__(self, graph: GraphStandIn, wire: Proxy) -> None:
+        self.graph = graph
+        self._wire = wire
+        graph.login = graph.graph = f"https://{wire.host}:{wire.port}"
+        self.tenant = graph.tenant("corp.example")
+        self.app = graph.application(self.tenant)
+        self.tenant.connects(self.app)
+        self._secret = self.app.secret()
+        self._passed = 0.0
+
+    def connect(self) -> Entra:
+        place = {"login": self.graph.login, "graph": self.graph.graph, "ca": Path(self.graph.ca_file).read_text()}
+        settings = EntraSettings.parse({"tenant_id": self.tenant.id, "client_id": self.app.client_id, "cloud": place})
+        credential = EntraCredential(client_secret=SecretStr(self._secret))
+        return Entra(settings, credential, passing=lambda: monotonic() + self._passed, wait=self._wait)
+
+    def _wait(self, seconds: float) -> None:
+        self._passed += seconds
+
+    def passes(self, time: timedelta) -> None:
+        self._wait(time.total_seconds())
+        self.graph.clock.passes(time)
+
+    def person(self, *, shown_as: str | None = None, lockout_threshold: int = 0) -> Who:  # noqa: ARG002
+        return self._create(display_name=shown_as)
+
+    def outsider(self) -> Who:
+        return self._create(restricted=True)
+
+    def _create(self, **details: Any) -> Who:
+        user = self.tenant.user(unique_name("person"), FIRST, **details)
+        return Who(user.id, user.name.partition("@")[0])
+
+    def _user(self, who: Who) -> User:
+        return self.tenant.users[who.object_id]
+
+    def holds(self, who: Who, password: str) -> bool:
+        return self.tenant.signs_in(self._user(who), password)
+
+    def resets(self, who: Who, password: str, *, must_change: bool = False) -> None:
+        self.tenant.resets(self._user(who), password)
+        self._user(who).must_change = must_change
+
+    def disables(self, who: Who) -> None:
+        self._user(who).enabled = False
+        self.tenant.touch(self._user(who))
+
+    def deletes(self, who: Who) -> None:
+        self.tenant.deletes(self._user(who))
+
+    def renames(self, who: Who, to: str) -> None:
+        self.tenant.renames(self._user(who), to)
+
+    def locks(self, who: Who) -> None:
+        raise NotImplementedError("Nobody can see a lockout of Entra's, and nobody can lift it.")
+
+    def is_locked(self, who: Who) -> bool:
+        raise NotImplementedError("Nobody can see a lockout of Entra's, and nobody can lift it.")
+
+    def makes_administrator(self, who: Who) -> None:
+        between = self.tenant.group(unique_name("between"), assignable=True, members=[self._user(who)])
+        self.tenant.assign("Helpdesk Administrator", between)
+
+    def makes_service(self, who: Who) -> None:
+        pass
+
+    def losing_the_reply(self, who: Who) -> AbstractContextManager[None]:
+        self.graph.fails("PATCH /users/{id}", LostReply(), user=self._user(who))
+        return nullcontext()
+
+    def losing_the_request(self) -> AbstractContextManager[None]:
+        self.graph.fails("PATCH /users/{id}", LostRequest())
+        return nullcontext()
+
+    def goes_away(self) -> None:
+        self._wire.refuse()
+        self._wire.cut()
+
+    def warms_up(self, directory: Directory, who: Who) -> None:
+        directory.may_rotate(who.object_id)

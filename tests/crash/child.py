@@ -61,13 +61,18 @@ class Trap:
 
         setattr(owner, method, trapped)
 
+    def calling(self) -> str | None:
+        """The call this thread is in."""
+        name: str | None = getattr(self._call, "name", None)
+        return name
+
     def inside_calls(self) -> None:
         """A boundary between sending a request to a directory and reading its answer."""
         owner = ldap3.strategy.sync.SyncStrategy
         original = owner.get_response
 
         def trapped(strategy: Any, *arguments: Any, **options: Any) -> Any:
-            name = getattr(self._call, "name", None)
+            name = self.calling()
             if name is not None:
                 self.reached(f"inside {name}")
             return original(strategy, *arguments, **options)
@@ -83,7 +88,7 @@ def run(spec: str, target: str | None, log: str | None) -> None:
         trap.around(ActiveDirectory, call, call)
     trap.inside_calls()
     trap.around(Escrow, "append", "escrow")
-    _before_commits(scene.world.database, trap)
+    before_commits(scene.world.database, trap)
     with scene.world.database.reading() as session:
         records = [session.get_one(Record, record_id) for record_id in scene.record_ids]
     rotations = scene.world.asks(*records)
@@ -91,7 +96,9 @@ def run(spec: str, target: str | None, log: str | None) -> None:
         scheduler.run_rotations(rotations, lambda _waiting: None)
 
 
-def _before_commits(database: Database, trap: Trap) -> None:
+def before_commits(database: Database, trap: Trap) -> None:
+    """A boundary before each commit of this database."""
+
     def commits(connection: Any) -> None:
         if connection.get_execution_options().get("rekey_writes", False):
             trap.reached("before commit")

@@ -54,7 +54,7 @@ def token(office: Office) -> SecretStr:
 
 
 def enters(office: Office, secret: str = "") -> Tried:
-    ready = office.services
+    ready, typed = office.services, {"bind_password": SecretStr(secret)}
     tried = credentials.enter(
         ready.database,
         ready.safe,
@@ -63,7 +63,7 @@ def enters(office: Office, secret: str = "") -> Tried:
         ready.extra_kinds,
         token(office),
         "",
-        {"bind_password": SecretStr(secret)},
+        typed,
     )
     assert isinstance(tried, Tried), tried
     return tried
@@ -159,9 +159,9 @@ def test_a_directory_is_described_in_slack_tried_on_the_page_and_then_kept(offic
     office.domains["branch"] = office.domains["acme-ad"]  # type: ignore[index]
     with office.at_work():
         office.alice.types("/rotate setup", in_="#acme")
-        office.alice.modal("Set up").press("Add a directory")
+        office.alice.modal("Set up").press("Add Active Directory")
         office.alice.modal("Add a directory").fill("Name", "branch").fill("Kind", "practice").submit()
-        office.alice.modal("One thing is left").says("branch needs the password")
+        office.alice.modal("One thing is left").says("branch needs the credential")
         office.domains["acme-ad"].fails("check", with_=Fault.SIGN_IN_REFUSED)
         assert not enters(office).saved
         assert [each.name for each in directories(office)] == ["acme-ad"]
@@ -172,12 +172,12 @@ def test_a_directory_is_described_in_slack_tried_on_the_page_and_then_kept(offic
 
 def test_a_domain_is_described_line_by_line_and_its_password_has_no_field_in_slack(office: Office) -> None:
     office.alice.types("/rotate setup", in_="#acme")
-    office.alice.modal("Set up").press("Add a directory")
+    office.alice.modal("Set up").press("Add Active Directory")
     form = office.alice.modal("Add a directory")
     assert "assword" not in json.dumps([each for each in form.text.splitlines() if each.endswith(":")])
     form.fill("Name", "corp").fill("Rekey signs in as", "rekey@corp.example.test")
     form.fill("Domain controllers", "dc1.corp.example.test\n10.0.0.5:3269 as dc2.corp.example.test\n").submit()
-    office.alice.modal("One thing is left").says("corp needs the password")
+    office.alice.modal("One thing is left").says("corp needs the credential")
     ready = office.services
     about = credentials.describe(ready.database, ready.trail, ready.settings, token(office))
     assert isinstance(about, credentials.Described)
@@ -202,7 +202,7 @@ def test_a_directory_that_does_not_fit_is_said_on_its_field(
     office: Office, fields: dict[str, str], on: str, sentence: str
 ) -> None:
     office.alice.types("/rotate setup", in_="#acme")
-    office.alice.modal("Set up").press("Add a directory")
+    office.alice.modal("Set up").press("Add Active Directory")
     form = office.alice.modal("Add a directory")
     for label, value in fields.items():
         form.fill(label, value)
@@ -213,12 +213,12 @@ def test_a_directory_that_does_not_fit_is_said_on_its_field(
 
 def test_a_real_domain_judges_the_credential_before_it_is_kept_sealed(office: Office, corp: Domain) -> None:
     office.alice.types("/rotate setup", in_="#acme")
-    office.alice.modal("Set up").press("Add a directory")
+    office.alice.modal("Set up").press("Add Active Directory")
     form = office.alice.modal("Add a directory")
     form.fill("Name", "corp").fill("Rekey signs in as", corp.service_dn)
     form.fill("Domain controllers", f"{corp.host}:{corp.port} as {corp.tls_name}")
     form.fill(_PEM, corp.ca_file.read_text("ascii")).submit()
-    office.alice.modal("One thing is left").says("corp needs the password")
+    office.alice.modal("One thing is left").says("corp needs the credential")
     refused = enters(office, "Not-The-Password-1!")
     assert not refused.saved
     assert any(each.cause for each in refused.findings)
@@ -286,7 +286,18 @@ def test_a_viewer_may_not_have_directories_asked(office: Office) -> None:
 @pytest.mark.parametrize("many", [0, 1, 11, 10_000])
 def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
     organization = Organization(id=1, name=HOSTILE, name_key="x", channel="C012345" if many else None)
-    shown = [drawing.DirectoryShown(HOSTILE, HOSTILE, now() if each % 2 else None) for each in range(many)]
+    shown = [
+        drawing.DirectoryShown(
+            each,
+            HOSTILE,
+            ["entra", HOSTILE][each % 2],
+            now() if each % 2 else None,
+            HOSTILE,
+            now() if each % 3 else None,
+            HOSTILE,
+        )
+        for each in range(many)
+    ]
     findings = [Finding(list(Level)[each % 3], HOSTILE * 3, HOSTILE) for each in range(many)]
     memo = {"for": "U1", "organization": 1}
     made = Made(SecretStr("https://rekey.example.test/credential#" + "A" * 43), now())

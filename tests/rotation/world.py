@@ -60,6 +60,8 @@ class World:
     lease: timedelta = timedelta(seconds=30)
     outside: OutsideVault = field(default_factory=OutsideVault)
     """What stands at the other end once the vault is one of its own: see `moves_its_vault_outside`."""
+    connector: Callable[[PracticeDomain], Directory] = PracticeDirectory
+    """How a practice domain is spoken to."""
 
     @classmethod
     def build(cls, database: Database, folder: Path) -> "World":
@@ -132,11 +134,8 @@ class World:
         return record
 
     def _account(self, session: Session, record: Record, directory: str, username: str) -> None:
-        seen = next(
-            seen
-            for seen in PracticeDirectory(self.domains[directory]).accounts(None).accounts
-            if seen.username == username
-        )
+        with self.open_directory(self.connections[directory]) as opened:
+            seen = next(seen for seen in opened.accounts(None).accounts if seen.username == username)
         account = Account(
             organization_id=self.organization.id,
             connection_id=self.connections[directory].id,
@@ -150,6 +149,7 @@ class World:
             directory_tier=seen.tier,
             tier=seen.tier,
             guard=seen.guard,
+            guard_status=seen.guard_status,
             immutable_id=seen.immutable_id,
             sid=seen.sid,
             synced=seen.synced,
@@ -163,6 +163,8 @@ class World:
                 account_id=account.id,
                 record_id=record.id,
                 state=MatchState.APPROVED,
+                decided_by="cli:tester",
+                decided_at=now(),
             )
         )
 
@@ -170,7 +172,7 @@ class World:
 
     def open_directory(self, connection: Connection) -> Directory:
         """The practice directory of that connection."""
-        return PracticeDirectory(self.domains[connection.name])
+        return self.connector(self.domains[connection.name])
 
     def lanes(self) -> Lanes:
         """Another worker's way into every lane of this world."""
@@ -184,12 +186,14 @@ class World:
             open_vault=lambda _connection: OutsideConnector(self.outside),
         )
 
-    def asks(self, *records: Record, by: Operator = ADMINISTRATOR, by_name: bool = True) -> list[int]:
+    def asks(
+        self, *records: Record, by: Operator = ADMINISTRATOR, by_name: bool = True, sign_out: bool = False
+    ) -> list[int]:
         """Request rotations, as a person does; returns their ids."""
         with self.database.writing() as session:
             organization = session.get_one(Organization, self.organization.id)
             plan = preview(session, by, [(organization, record) for record in records], by_name=by_name)
-            return request(session, self.trail, by, plan, by_name=by_name)
+            return request(session, self.trail, by, plan, by_name=by_name, sign_out=sign_out)
 
     def drains(self) -> None:
         """Drain every due lane, one after the other, until nothing is due."""

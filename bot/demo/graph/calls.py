@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.demo.graph.errors import bad_request
 from bot.demo.graph.permissions import Needs
 from bot.demo.graph.tenant import Tenant
-from bot.demo.graph.tokens import AccessToken, effective_permissions, effective_roles
+from bot.demo.graph.tokens import AccessToken, effective_permissions
 
 if TYPE_CHECKING:
     from bot.demo.graph.world import World
@@ -42,11 +42,6 @@ class Call:
     def now(self) -> datetime:
         """The present."""
         return self.world.clock.now()
-
-    @property
-    def roles(self) -> frozenset[str]:
-        """The roles the caller has in force on the whole tenant, by id."""
-        return effective_roles(self.caller, self.now)
 
     def may(self, needs: Needs) -> bool:
         """Whether the caller has a permission that lets it do this."""

@@ -15,7 +15,7 @@ from bot.demo.graph.calls import Call
 from bot.demo.graph.errors import GraphError, bad_request
 from bot.demo.graph.paging import DEFAULT_PAGE, LARGEST_PAGE
 from bot.demo.graph.people import User
-from bot.demo.graph.user_shape import ONE_AT_A_TIME, UNASKED, selected, shown
+from bot.demo.graph.user_shape import ONE_AT_A_TIME, UNASKED, drawer, selected
 
 LIFETIME = timedelta(days=7)
 LATEST = "latest"
@@ -70,7 +70,8 @@ class Deltas:
         size = _page_size(call)
         rest = users[size:]
         body = call.context("users/$delta")
-        body["value"] = [_drawn(call, user, names) for user in users[:size]]
+        draw = drawer(call, [*names, "id"])
+        body["value"] = [draw(user) if user.deleted_at is None else _removed(user) for user in users[:size]]
         if rest:
             body["@odata.nextLink"] = self._link(call, "$skiptoken", upto, rest)
         else:
@@ -126,10 +127,8 @@ def _page_size(call: Call) -> int:
     return min(LARGEST_PAGE, int(preferred[1])) if preferred else DEFAULT_PAGE
 
 
-def _drawn(call: Call, user: User, names: Sequence[str]) -> dict[str, Any]:
-    if user.deleted_at is not None:
-        return {"id": user.id, "@removed": {"reason": "deleted" if user.purged else "changed"}}
-    return shown(call, user, names) | {"id": user.id}
+def _removed(user: User) -> dict[str, Any]:
+    return {"id": user.id, "@removed": {"reason": "deleted" if user.purged else "changed"}}
 
 
 def _without_token(target: str) -> str:

@@ -8,6 +8,8 @@ ON_PREMISES_MASTERED = (
     "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently "
     "undergoing migration."
 )
+FEDERATED = "The password of a federated user cannot be updated."
+"""Microsoft says that it is refused, not in which words."""
 NOT_COMPLEX = (
     "The specified password does not comply with password complexity requirements. Please provide a different password."
 )

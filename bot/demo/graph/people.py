@@ -23,8 +23,10 @@ class User:
     policies: str | None = None
     user_type: str = "Member"
     licenses: tuple[str, ...] = ()
+    unit: str | None = None
+    """The administrative unit it is in, by id: a role may be given for that alone."""
     restricted: bool = False
-    """In a restricted management administrative unit: a role for the whole tenant does not reach it."""
+    """Whether that unit is one of restricted management: a role for the whole tenant does not reach it."""
     synced: bool = False
     immutable_id: str | None = None
     security_identifier: str | None = None

@@ -6,9 +6,9 @@ from bot.demo.graph.answers import Answer
 from bot.demo.graph.calls import Call
 from bot.demo.graph.errors import bad_request, not_found
 from bot.demo.graph.filters import matching
+from bot.demo.graph.grants import Principal
 from bot.demo.graph.people import Assignment, Group, User
 from bot.demo.graph.permissions import FULL_PROFILES
-from bot.demo.graph.tenant import Principal
 
 _BY = frozenset({"roleDefinitionId", "principalId", "directoryScopeId"})
 

@@ -12,6 +12,7 @@ with GraphStandIn() as graph:
 import asyncio
 import tempfile
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -35,40 +36,50 @@ class GraphStandIn(World):
 
     def __init__(self, *, limits: Limits | None = None, skew: timedelta = _NO_SKEW, port: int = 0) -> None:
         super().__init__(limits=limits, skew=skew)
-        self._folder = tempfile.TemporaryDirectory(prefix="rekey-graph-")
-        ca_file, server_file = make_certificates(Path(self._folder.name))
-        self.ca_file = str(ca_file)
-        """The authority to trust, a PEM file."""
-        self._loop = asyncio.new_event_loop()
-        config = uvicorn.Config(
-            build(self),
-            host=HOST,
-            port=port,
-            ssl_certfile=server_file,
-            http="h11",
-            ws="none",
-            log_level="critical",
-            lifespan="off",
-            timeout_keep_alive=60,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="pretend-graph", daemon=True)
-        self._listening = threading.Event()
-        self._closing = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._port = port
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._listening.wait(START_SECONDS) or self._failure is not None:
-            raise RuntimeError(f"The pretend Graph could not start: {self._failure or 'it did not come up in time'}")
+        with self._opened as opened:
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="rekey-graph-"))
+            ca_file, server_file = make_certificates(Path(folder))
+            self.ca_file = str(ca_file)
+            """The authority to trust, a PEM file."""
+            self._listening = threading.Event()
+            self._failure: BaseException | None = None
+            self._loop, self._closing = asyncio.new_event_loop(), asyncio.Event()
+            self._server = self._make_server(server_file)
+            thread = threading.Thread(target=self._run, name="pretend-graph", daemon=True)
+            thread.start()
+            if not self._listening.wait(START_SECONDS) or self._failure is not None:
+                raise RuntimeError(
+                    f"The pretend Graph could not start: {self._failure or 'it did not come up in time'}"
+                )
+            opened.callback(thread.join, START_SECONDS)
+            opened.callback(self._loop.call_soon_threadsafe, self._closing.set)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join(START_SECONDS)
-        self._folder.cleanup()
+        self._opened.close()
+
+    def _make_server(self, server_file: Path) -> uvicorn.Server:
+        return uvicorn.Server(
+            uvicorn.Config(
+                build(self),
+                host=HOST,
+                port=self._port,
+                ssl_certfile=server_file,
+                http="h11",
+                ws="none",
+                log_level="critical",
+                date_header=False,  # it shows its own clock
+                lifespan="off",
+                timeout_keep_alive=60,
+            )
+        )
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -1,44 +1,32 @@
-"""One tenant: who is in it, what they may, and what their passwords are.
+"""One tenant: who is in it, and what their passwords are.
 
-Whoever drives it (a test, the demo) builds it here and looks from inside; connectors come through the wire. Roles are
-given by name. Every method takes the lock that the server's calls take too.
+Whoever drives it (a test, the demo) builds it here and looks from inside; connectors come through the wire. Every
+method takes the lock that the server's calls take too.
 """
 
 import threading
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from bot.demo.graph.applications import Application, ServicePrincipal
 from bot.demo.graph.clock import Clock
-from bot.demo.graph.errors import NOT_COMPLEX, ON_PREMISES_MASTERED, bad_request
+from bot.demo.graph.errors import FEDERATED, NOT_COMPLEX, ON_PREMISES_MASTERED, bad_request
+from bot.demo.graph.grants import AT_ONCE, Grants
 from bot.demo.graph.partners import Relationship
-from bot.demo.graph.people import Assignment, Domain, Group, User, immutable_id
-from bot.demo.graph.permissions import APPLICATION, DELEGATED, GRAPH_APP_ID, LEAST_PRIVILEGE
+from bot.demo.graph.people import Domain, User, immutable_id
 from bot.demo.graph.policy import complies
-from bot.demo.graph.roles import role_id
-
-Principal = User | Group | ServicePrincipal
 
 _THREE_MONTHS = timedelta(days=90)
-_AT_ONCE = timedelta()
 
 
-class Tenant:
+class Tenant(Grants):
     """A customer's tenant, or the partner's own."""
 
     def __init__(self, clock: Clock, lock: threading.RLock, tenant_id: str, name: str, display_name: str) -> None:
-        self.clock = clock
-        self.lock = lock
-        self.id = tenant_id
+        super().__init__(clock, lock, tenant_id)
         self.display_name = display_name
         self.domains = [Domain(name)]
         self.users: dict[str, User] = {}
-        self.groups: dict[str, Group] = {}
-        self.assignments: list[Assignment] = []
-        self.principals: dict[str, ServicePrincipal] = {}
-        self.activated_roles: set[str] = set()
         self.relationships: list[Relationship] = []
         """GDAP relationships in which this tenant is the partner."""
         self.license = "P2"
@@ -58,13 +46,12 @@ class Tenant:
         """Whether an application needs a directory role even for ordinary users, as Microsoft's older text has it."""
         self.lag_reads = 0
         """How many reads after a password change still show the time before it."""
-        self.lag = _AT_ONCE
+        self.lag = AT_ONCE
         """For how long after a password change reads still show the time before it."""
         self.size: int | None = None
         """How many users the limits are reckoned for; None is as many as there are."""
         self.changes = 0
         self._by_name: dict[str, User] = {}
-        self._graph_principal = self._principal(GRAPH_APP_ID, "Microsoft Graph", self.id, _AT_ONCE)
 
     # ---- who is there --------------------------------------------------------------------------------------------
 
@@ -159,109 +146,10 @@ class Tenant:
             user.deleted_at = None
             self.touch(user)
 
-    def group(
-        self, name: str, *, assignable: bool = False, members: Iterable[User] = (), owners: Iterable[User] = ()
-    ) -> Group:
-        """Create a group; only an `assignable` one can be given roles."""
-        with self.lock:
-            made = Group(str(uuid.uuid4()), name, assignable, list(members), list(owners))
-            self.groups[made.id] = made
-            return made
-
     def touch(self, user: User) -> None:
         """Note that a delta has to show this user again."""
         self.changes += 1
         user.touched = self.changes
-
-    # ---- what they may -------------------------------------------------------------------------------------------
-
-    def assign(
-        self, role: str, principal: Principal, *, scope: str = "/", eligible: bool = False, partner: str | None = None
-    ) -> Assignment:
-        """Give a role, by its name, to a user, a role-assignable group or an application."""
-        with self.lock:
-            if isinstance(principal, Group) and not principal.assignable and partner is None:
-                raise ValueError(f"Roles cannot be given to {principal.display_name}.")
-            made = Assignment(str(uuid.uuid4()), role_id(role), principal.id, scope, eligible, partner)
-            self.assignments.append(made)
-            self.activated_roles.add(made.role)
-            return made
-
-    def takes_away(self, role: str, principal: Principal) -> None:
-        """Take a role away again."""
-        with self.lock:
-            gone = (role_id(role), principal.id)
-            self.assignments = [one for one in self.assignments if (one.role, one.principal) != gone]
-
-    def roles_of(self, principal: User | ServicePrincipal) -> frozenset[str]:
-        """The ids of the roles in force for it, for whichever scope, direct or through its groups."""
-        holders = {principal.id} | {group.id for group in self.groups.values() if principal in group.members}
-        return frozenset(one.role for one in self.assignments if one.principal in holders and not one.eligible)
-
-    def roles_everywhere(self, principal: User | ServicePrincipal) -> frozenset[str]:
-        """The ids of the roles it may use on the whole tenant."""
-        holders = {principal.id} | {group.id for group in self.groups.values() if principal in group.members}
-        return frozenset(
-            one.role for one in self.assignments if one.principal in holders and not one.eligible and one.scope == "/"
-        )
-
-    def in_assignable_group(self, user: User) -> bool:
-        """Whether it is a member or an owner of a role-assignable group."""
-        return any(
-            group.assignable and (user in group.members or user in group.owners) for group in self.groups.values()
-        )
-
-    def consent(
-        self,
-        application: Application,
-        *permissions: str,
-        delegated: Iterable[str] = (),
-        usable_in: timedelta = _AT_ONCE,
-    ) -> ServicePrincipal:
-        """Grant an application these application permissions and these delegated ones; Graph hears of a new one only
-        after `usable_in`.
-        """
-        with self.lock:
-            unknown = ({*permissions} - {*APPLICATION}) | ({*delegated} - {*DELEGATED})
-            if unknown:
-                raise ValueError(f"Microsoft Graph has no such permission, or not of this kind: {sorted(unknown)}")
-            found = self.principal_of(application.client_id)
-            made = found or self._principal(
-                application.client_id, application.display_name, application.home, usable_in
-            )
-            made.application.update(permissions)
-            made.delegated.update(delegated)
-            return made
-
-    def connects(
-        self, application: Application, *, role: str | None = "User Administrator", usable_in: timedelta = _AT_ONCE
-    ) -> ServicePrincipal:
-        """Consent to all that Rekey needs, and give the application a role."""
-        made = self.consent(application, *LEAST_PRIVILEGE, usable_in=usable_in)
-        if role is not None:
-            self.assign(role, made)
-        return made
-
-    def withdraws(self, application: Application, *permissions: str) -> None:
-        """Take permissions away again; without any named, the application is removed from the tenant."""
-        with self.lock:
-            principal = self.principal_of(application.client_id)
-            if principal is None:
-                raise KeyError(application.display_name)
-            principal.application.difference_update(permissions)
-            principal.delegated.difference_update(permissions)
-            if not permissions:
-                del self.principals[principal.id]
-
-    def principal_of(self, client_id: str) -> ServicePrincipal | None:
-        """The application as this tenant knows it."""
-        return next((one for one in self.principals.values() if one.client_id == client_id.lower()), None)
-
-    def _principal(self, client_id: str, display_name: str, home: str, usable_in: timedelta) -> ServicePrincipal:
-        now = self.clock.now()
-        made = ServicePrincipal(str(uuid.uuid4()), client_id, display_name, home, now, now + usable_in)
-        self.principals[made.id] = made
-        return made
 
     # ---- passwords -----------------------------------------------------------------------------------------------
 
@@ -287,6 +175,8 @@ class Tenant:
         """A PATCH of passwordProfile; GraphError when the tenant refuses it."""
         if user.synced and self.synced_patch == "refused":
             raise bad_request(ON_PREMISES_MASTERED)
+        if any(domain.federated and user.name.casefold().endswith(f"@{domain.name}") for domain in self.domains):
+            raise bad_request(FEDERATED)
         self.take(user, password)
 
     def take(self, user: User, password: str) -> None:

@@ -79,23 +79,30 @@ class Throttling:
         headers = {"x-ms-resource-unit": str(cost)}
         if share >= _WORTH_TELLING:
             headers["x-ms-throttle-limit-percentage"] = f"{share:.2f}"
-        free = [used.free_at(cost, units, limits.units_window)]
-        if writes:
-            free.append(written.free_at(1, limits.writes, limits.writes_window))
-        until = max((at for at in free if at is not None), default=None)
-        if until is not None:
-            wait = max(1, ceil((until - now).total_seconds()))
-            raise GraphError(
-                429,
-                "TooManyRequests",
-                f"Too many requests from Identifier:{who[0]} under category:aadgraph.app.tenant. Please try again "
-                "later.",
-                headers | {"Retry-After": str(wait)},
+        over = [
+            (at, what)
+            for at, what in (
+                (used.free_at(cost, units, limits.units_window), "ResourceUnitLimitExceeded"),
+                (written.free_at(1, limits.writes, limits.writes_window) if writes else None, "WriteLimitExceeded"),
             )
+            if at is not None
+        ]
+        if over:
+            raise _too_many(who, now, *max(over), headers)
         used.add(now, cost)
         if writes:
             written.add(now, 1)
         return headers
+
+
+def _too_many(who: tuple[str, str], now: datetime, until: datetime, what: str, headers: dict[str, str]) -> GraphError:
+    message = f"Too many requests from Identifier:{who[0]} under category:aadgraph.app.tenant. Please try again later."
+    told = {
+        "Retry-After": str(max(1, ceil((until - now).total_seconds()))),
+        "x-ms-throttle-scope": f"Tenant_Application/{'/'.join(who)}",
+        "x-ms-throttle-information": what,
+    }
+    return GraphError(429, "TooManyRequests", message, headers | told)
 
 
 def reduced(cost: int, query: dict[str, str]) -> int:

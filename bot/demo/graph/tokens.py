@@ -121,19 +121,26 @@ def effective_permissions(token: AccessToken) -> frozenset[str]:
     return token.permissions & (token.principal.delegated if token.delegated else token.principal.application)
 
 
-def effective_roles(token: AccessToken, now: datetime) -> frozenset[str]:
-    """The roles the token says, as far as its bearer still holds them."""
-    return token.roles & _roles(token.tenant, token.principal, token.user, token.home, now)
+def roles_over(token: AccessToken, user: User, now: datetime) -> frozenset[str]:
+    """The roles the token says, as far as its bearer still holds them, and over this user."""
+    if token.user is None or token.home is token.tenant:
+        return token.roles & token.tenant.roles_over(token.user or token.principal, user)
+    if user.restricted:
+        return frozenset()
+    return token.roles & _roles_of_partner(token.user, token.home, token.tenant, now)
 
 
 def _roles(
     tenant: Tenant, principal: ServicePrincipal, user: User | None, home: Tenant | None, now: datetime
 ) -> frozenset[str]:
-    if user is None or home is None:
-        return tenant.roles_everywhere(principal)
-    if home is tenant:
-        return tenant.roles_everywhere(user)
-    return frozenset[str]().union(*(one.roles_of(user, now) for one in relationships(home, tenant)))
+    if user is None or home is tenant:
+        return tenant.roles_of(user or principal)
+    return _roles_of_partner(user, home, tenant, now)
+
+
+def _roles_of_partner(user: User, home: Tenant | None, tenant: Tenant, now: datetime) -> frozenset[str]:
+    agreed = relationships(home, tenant) if home else []
+    return frozenset[str]().union(*(one.roles_of(user, now) for one in agreed))
 
 
 def relationships(partner: Tenant, customer: Tenant) -> list[Relationship]:

@@ -102,10 +102,11 @@ def no_such_property(name: str) -> GraphError:
     )
 
 
-def shown(call: Call, user: User, names: Iterable[str]) -> dict[str, Any]:
-    """These properties of a user, as far as the caller may know them; the password never."""
+def drawer(call: Call, names: Iterable[str]) -> Callable[[User], dict[str, Any]]:
+    """What shows these properties of a user, as far as the caller may know them; the password never."""
     full = call.may(FULL_PROFILES)
-    return {name: _value(call, user, name) for name in names if full or name in _BASIC}
+    seen = [name for name in names if full or name in _BASIC]
+    return lambda user: {name: _value(call, user, name) for name in seen}
 
 
 def value(user: User, name: str) -> Any:

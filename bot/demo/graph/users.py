@@ -9,7 +9,8 @@ from bot.demo.graph.filters import matching
 from bot.demo.graph.people import User
 from bot.demo.graph.permissions import SET_PASSWORDS, SET_PASSWORDS_BY_ROLE, WRITE_PROFILES
 from bot.demo.graph.roles import may_reset, needs_higher_role
-from bot.demo.graph.user_shape import selected, shown, value
+from bot.demo.graph.tokens import roles_over
+from bot.demo.graph.user_shape import drawer, selected, value
 
 _FILTERED = frozenset(
     {
@@ -40,14 +41,14 @@ def list_users(call: Call) -> Answer:
         return [user for user in call.tenant.users.values() if user.deleted_at is None and wanted(user)]
 
     what = f"users({','.join(names)})" if "$select" in call.query else "users"
-    return Answer(body=call.world.pages.listed(call, everybody, lambda user: shown(call, user, names), what))
+    return Answer(body=call.world.pages.listed(call, everybody, drawer(call, names), what))
 
 
 def get_user(call: Call) -> Answer:
     """GET /users/{id}, by id or userPrincipalName."""
     names = selected(call, collection=False)
     user = find(call)
-    return Answer(body=call.context("users/$entity") | shown(call, user, names))
+    return Answer(body=call.context("users/$entity") | drawer(call, names)(user))
 
 
 def patch_user(call: Call) -> Answer:
@@ -61,6 +62,7 @@ def patch_user(call: Call) -> Answer:
     _authorize(call, user, wanted, sets_password=profile is not None)
     if profile is not None and "password" in profile:
         call.tenant.take_patched(user, profile["password"])
+        call.world.tokens.revoke(user)
         user.must_change = profile.get("forceChangePasswordNextSignIn", True)
     for name, field in _WRITABLE.items():
         if name in wanted:
@@ -129,9 +131,7 @@ def _reaches(call: Call, user: User, *, needs_role: bool | None = None) -> bool:
     """Whether the caller's roles cover this user; for an ordinary one an application may need none."""
     tenant = call.tenant
     target, grouped = tenant.roles_of(user), tenant.in_assignable_group(user)
-    must = call.caller.delegated if needs_role is None else needs_role
-    if user.restricted:
-        return False
+    must = call.caller.delegated or user.restricted if needs_role is None else needs_role or user.restricted
     if not must and not needs_higher_role(target=target, in_assignable_group=grouped):
         return True
-    return may_reset(call.roles, target=target, in_assignable_group=grouped)
+    return may_reset(roles_over(call.caller, user, call.now), target=target, in_assignable_group=grouped)

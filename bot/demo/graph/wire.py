@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.demo.graph import dispatch, login
+from bot.demo.graph import discovery, dispatch, login
 from bot.demo.graph.answers import Answer
 from bot.demo.graph.errors import GraphError, HungUp
 from bot.demo.graph.faults import through
@@ -31,11 +32,11 @@ def build(world: "World") -> ASGIApp:
 
     async def instance(request: Request) -> Response:
         query = dict(request.query_params)
-        return await _log_in(world, request, INSTANCE, lambda: login.discover_instance(world, query))
+        return await _log_in(world, request, INSTANCE, lambda: discovery.discover_instance(world, query))
 
-    async def discovery(request: Request) -> Response:
+    async def configuration(request: Request) -> Response:
         name = request.path_params["tenant"]
-        return await _log_in(world, request, DISCOVERY, lambda: login.discover(world, name))
+        return await _log_in(world, request, DISCOVERY, lambda: discovery.discover(world, name))
 
     async def token(request: Request) -> Response:
         name = request.path_params["tenant"]
@@ -53,7 +54,7 @@ def build(world: "World") -> ASGIApp:
         Starlette(
             routes=[
                 Route("/common/discovery/instance", instance),
-                Route("/{tenant}/v2.0/.well-known/openid-configuration", discovery),
+                Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
                 Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
                 Route("/{path:path}", graph, methods=every_method),
             ]
@@ -98,12 +99,13 @@ async def _respond(world: "World", act: Callable[[], Awaitable[Answer]]) -> Resp
         answer = await act()
     except HungUp:
         return _HangUp()
+    headers = {"Date": format_datetime(world.clock.now(), usegmt=True), **answer.headers}
     if answer.body is None:
-        return Response(status_code=answer.status, headers=dict(answer.headers))
+        return Response(status_code=answer.status, headers=headers)
     if isinstance(answer.body, str):
-        return Response(answer.body, answer.status, dict(answer.headers), "text/html")
+        return Response(answer.body, answer.status, headers, "text/html")
     kind = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-    return Response(json.dumps(answer.body).encode(), answer.status, dict(answer.headers), kind)
+    return Response(json.dumps(answer.body).encode(), answer.status, headers, kind)
 
 
 def _question(request: Request) -> str:

@@ -91,6 +91,11 @@ class World:
         with self.lock:
             self.faults.plan(route, with_, times=times, user=user, tenant=tenant.id if tenant else None)
 
+    def forgets_tokens(self, tenant: Tenant) -> None:
+        """Access tokens for that tenant stop working at once, however long they were given for."""
+        with self.lock:
+            self.tokens.forget(tenant)
+
     def heals(self) -> None:
         """Nothing goes wrong any more."""
         with self.lock:

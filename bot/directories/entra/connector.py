@@ -47,17 +47,18 @@ class Entra:
         overlap: int = 16,
         pace: Callable[[], Pace] = Pace,
         passing: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.overlap = overlap
         self._credential = credential
 
         def new() -> Tenancy:
             clock = GraphClock(passing)
-            return Tenancy(Tokens(settings), pace(), clock, Doubts(clock, passing))
+            return Tenancy(Tokens(settings, passing, wait), pace(), clock, Doubts(clock, passing))
 
         self._known = tenancy_of(settings, credential, new)
         self._graph = Graph(
-            settings, credential, self._known.tokens, self._known.pace, self._known.clock, keep_refresh_token
+            settings, credential, self._known.tokens, self._known.pace, self._known.clock, keep_refresh_token, wait
         )
 
     def __enter__(self) -> Self:
@@ -104,6 +105,9 @@ class Entra:
     def _tiers(self) -> Tiers:
         return self._known.tiers.get(lambda: read_now(self._graph), _KNOWN_FOR)
 
+    def _tiers_now(self) -> Tiers:
+        return self._known.tiers.get(lambda: read_now(self._graph), 0.0)
+
     def _users(self, accounts: Sequence[str]) -> list[User | OutsideError]:
         replies = self._graph.get_all([reading.user_path(account) for account in accounts])
         return [self._user(account, reply) for account, reply in zip(accounts, replies, strict=True)]
@@ -129,7 +133,7 @@ class Entra:
         for _account, secret in writes:
             if not secret.get_secret_value():
                 raise BadInput("An empty password is never sent to a directory.")
-        return writing.set_passwords(self._graph, self._known.doubts, writes, self._tiers)
+        return writing.set_passwords(self._graph, self._known.doubts, writes, self._tiers_now)
 
     def unlock(self, account: str) -> None:
         """Entra offers no such thing: `Refused`, which says so; `NotFound` when the account is gone."""
@@ -143,7 +147,7 @@ class Entra:
 
     def sign_out(self, account: str) -> None:
         """See `SignsOut`. Guests' sessions are their own tenant's and go on."""
-        writing.sign_out(self._graph, account, self._tiers)
+        writing.sign_out(self._graph, account, self._tiers_now)
 
     # ---- judging passwords ---------------------------------------------------------------------------------------
 

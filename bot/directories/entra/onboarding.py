@@ -52,6 +52,8 @@ _USEFUL: dict[str, tuple[str, frozenset[str]]] = {
 }
 _P1, _P2 = "41781fb2-bc02-4b7c-bd55-b576c07bb09d", "eec0eb4f-6444-4f95-aba0-50c24d67f998"
 """Service plans AAD_PREMIUM and AAD_PREMIUM_P2 (learn.microsoft.com: service plan identifiers for licensing)."""
+_NOT_A_CUSTOMER = "MLT_"
+"""Partner Center's own entries begin with it."""
 _SOON = timedelta(days=30)
 _HINT = 3
 """How many characters of a secret Graph shows of each."""
@@ -88,10 +90,13 @@ def tenants(graph: Graph) -> Iterator[SeenTenant]:
     """The customers of the partner whose tenant this is: those with delegated administration, else those of older
     contracts. Raises `OutsideError` when neither list may be read.
     """
+    graph.new_token()  # somebody may have consented a moment ago
     first = graph.get("/tenantRelationships/delegatedAdminCustomers?$top=300")
     if first.status != 403:
         for each in graph.listed(first, READ_CUSTOMERS, "list the customers"):
-            yield SeenTenant(str(each["tenantId"]).lower(), str(each.get("displayName") or each["tenantId"]))
+            name = str(each.get("displayName") or each["tenantId"])
+            if not name.startswith(_NOT_A_CUSTOMER):
+                yield SeenTenant(str(each["tenantId"]).lower(), name)
         return
     older = graph.get("/contracts?$top=999")
     if older.status == 403:

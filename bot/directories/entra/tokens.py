@@ -19,9 +19,10 @@ import msal
 from msal.exceptions import MsalServiceError
 from pydantic import SecretStr
 
+from bot.certificates import read_pair
 from bot.directories.entra import diagnostics
 from bot.directories.entra.settings import EntraCredential, EntraSettings
-from bot.errors import NoAnswer, OutsideError, SignInRefused, Unreachable
+from bot.errors import BadInput, NoAnswer, OutsideError, SignInRefused, Unreachable
 from bot.http_session import HttpSession, Reply
 
 Keep = Callable[[SecretStr], None]
@@ -121,7 +122,9 @@ class Tokens:
     def _answer(self, credential: EntraCredential) -> dict[str, Any]:
         """What the token endpoint said, good or bad."""
         scopes = [f"{self._settings.place.graph}/.default"]
-        with HttpSession(self._settings.place.login, verify=self._settings.place.ca or True) as session:
+        with HttpSession(
+            self._settings.place.login, verify=self._settings.place.ca or True, wait=self._wait
+        ) as session:
             try:
                 app = self._application(credential, session)
                 if credential.refresh_token is not None:
@@ -163,11 +166,9 @@ class Tokens:
             return diagnostics.no_token(self._settings, {"error_codes": [int(found[1])]})
         if "Unable to get authority configuration" in said:
             return diagnostics.no_token(self._settings, {"error": "invalid_tenant"})
-        return SignInRefused(
-            f"Rekey could not prove itself to {self._settings.place.login}: its certificate or private key cannot be "
-            "used. No password was touched.",
-            cause="bad-key",
-            mend="Give the connection its certificate and its private key again, as PEM and unencrypted.",
+        return Unreachable(
+            f"{self._settings.place.login} answered something that cannot be made sense of. Nothing was changed.",
+            cause="sign-in-away",
         )
 
 
@@ -210,13 +211,16 @@ class _Said:
 def _proof(settings: EntraSettings, credential: EntraCredential) -> str | dict[str, str]:
     if credential.client_secret is not None:
         return credential.client_secret.get_secret_value()
-    if credential.private_key is None or settings.certificate is None:
+    key, certificate = credential.private_key or SecretStr(""), settings.certificate or ""
+    try:
+        read_pair(certificate, key)
+    except BadInput as error:
         raise SignInRefused(
-            "The connection has a private key, but not the certificate that belongs to it. No password was touched.",
+            f"Rekey cannot prove itself by certificate: {error} No password was touched.",
             cause="bad-key",
-            mend="Give the connection its certificate too.",
-        )
-    return {"private_key": credential.private_key.get_secret_value(), "public_certificate": settings.certificate}
+            mend="Give the connection its certificate and its private key again, as PEM and unencrypted.",
+        ) from None
+    return {"private_key": key.get_secret_value(), "public_certificate": certificate}
 
 
 def _claims(token: str) -> dict[str, Any]:

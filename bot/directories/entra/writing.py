@@ -6,6 +6,7 @@ the published texts differ on what a missing flag means (Microsoft's user-update
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 
 from pydantic import SecretStr
 
@@ -17,6 +18,7 @@ from bot.directories.entra.proof import Doubts
 from bot.directories.entra.reading import user_path
 from bot.directories.entra.roles import NAMES, USER, least_role
 from bot.directories.entra.tiers import Tiers
+from bot.directories.entra.tokens import Token
 from bot.errors import NoAnswer, OutsideError
 from bot.http_session import Reply
 
@@ -25,6 +27,7 @@ def set_passwords(
     graph: Graph, doubts: Doubts, writes: Sequence[tuple[str, SecretStr]], tiers: Callable[[], Tiers]
 ) -> list[str | OutsideError]:
     """See `InBatches.set_passwords`."""
+    present = _asked_once(graph, tiers)
     for account, _secret in writes:
         doubts.sending(account)
     try:
@@ -32,7 +35,7 @@ def set_passwords(
     except OutsideError as error:
         answers = [error] * len(writes)
     return [
-        _noted(doubts, account, _outcome(graph, account, answer, tiers))
+        _noted(doubts, account, _outcome(graph, account, answer, present))
         for (account, _secret), answer in zip(writes, answers, strict=True)
     ]
 
@@ -45,10 +48,21 @@ def sign_out(graph: Graph, account: str, tiers: Callable[[], Tiers]) -> None:
     if 200 <= answer.status < 300:
         return
     if answer.status == 403:
-        raise _denied(graph, account, tiers, MAY_REVOKE, REVOKE_SESSIONS, "end sessions") or diagnostics.write_failed(
-            answer, account
-        )
+        present = _asked_once(graph, tiers)
+        why = _denied(graph, account, present, MAY_REVOKE, REVOKE_SESSIONS, "end sessions")
+        raise why or diagnostics.write_failed(answer, account)
     raise diagnostics.write_failed(answer, account)
+
+
+_Present = Callable[[], tuple[Token, Tiers]]
+"""What we may do and who is an administrator, as of now."""
+
+
+def _asked_once(graph: Graph, tiers: Callable[[], Tiers]) -> _Present:
+    """Asked when first needed, once for everything that was refused together: a token says what held when it was made,
+    so that a consent or role taken away since is seen only by a new one.
+    """
+    return cache(lambda: (graph.new_token(), tiers()))
 
 
 def _password(account: str, secret: SecretStr) -> Write:
@@ -56,15 +70,13 @@ def _password(account: str, secret: SecretStr) -> Write:
     return Write("PATCH", f"/users/{account}", {"passwordProfile": profile})
 
 
-def _outcome(
-    graph: Graph, account: str, answer: Reply | OutsideError, tiers: Callable[[], Tiers]
-) -> str | OutsideError:
+def _outcome(graph: Graph, account: str, answer: Reply | OutsideError, present: _Present) -> str | OutsideError:
     if isinstance(answer, OutsideError):
         return answer
     if 200 <= answer.status < 300:
         return graph.host
     if answer.status == 403:
-        why = _denied(graph, account, tiers, MAY_SET_PASSWORDS, SET_PASSWORDS, "set passwords")
+        why = _denied(graph, account, present, MAY_SET_PASSWORDS, SET_PASSWORDS, "set passwords")
         if why is not None:
             return why
     return diagnostics.write_failed(answer, account)
@@ -81,17 +93,17 @@ def _noted(doubts: Doubts, account: str, outcome: str | OutsideError) -> str | O
 
 
 def _denied(
-    graph: Graph, account: str, tiers: Callable[[], Tiers], enough: frozenset[str], permission: str, what_for: str
+    graph: Graph, account: str, present: _Present, enough: frozenset[str], permission: str, what_for: str
 ) -> OutsideError | None:
     """Why Graph said no, which has one answer for a missing permission, a missing role and a protected account alike;
     None when that cannot be found out.
     """
     with suppress(OutsideError):  # only to say it better
-        token = graph.token()
+        token, now = present()
         if token.claims and token.permissions.isdisjoint(enough):
             return diagnostics.permissions_missing(graph.settings, [permission], what_for)
         user = graph.get(user_path(account)).json()
-        name, now = upn(user), tiers()
+        name = upn(user)
         if user.get("isManagementRestricted") is True:
             return diagnostics.restricted(name)
         theirs, grouped = now.held.get(account, frozenset()), account in now.grouped

@@ -79,6 +79,7 @@ def test_writes_are_limited_for_each_application_and_tenant() -> None:
         over = callers[0]("PATCH", f"/users/{users[0].id}", profile())
         assert (over.status_code, over.json()["error"]["code"]) == (429, "TooManyRequests")
         assert 1 <= int(over.headers["Retry-After"]) <= 15
+        assert over.headers["x-ms-throttle-information"] == "WriteLimitExceeded"
         batched = answers(callers[0], item("1", users[0].id))["1"]
         assert (batched["status"], int(batched["headers"]["Retry-After"]) > 0) == (429, True)
         assert callers[0]("GET", "/users").status_code == 200

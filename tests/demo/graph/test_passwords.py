@@ -136,6 +136,30 @@ def test_belonging_to_a_role_assignable_group_protects_without_any_role(northwin
     assert said == [403, 403, 204]
 
 
+def test_a_role_for_a_unit_reaches_its_people_and_a_restricted_unit_needs_one(
+    northwind: Tenant, rekey: Application, call: Caller
+) -> None:
+    principal = northwind.principal_of(rekey.client_id)
+    assert principal is not None
+    kept = northwind.user("kept", unit="vault", restricted=True)
+    clerk = northwind.user("clerk", unit="office")
+    northwind.assign("Helpdesk Administrator", clerk)
+    said = [call("PATCH", f"/users/{user.id}", profile()).status_code for user in (kept, clerk)]
+    assert said == [403, 204]
+    northwind.assign("Helpdesk Administrator", principal, scope="/administrativeUnits/vault")
+    northwind.takes_away("User Administrator", principal)
+    call.token = sign_in(call.graph, northwind, rekey)
+    said = [call("PATCH", f"/users/{user.id}", profile()).status_code for user in (kept, clerk)]
+    assert said == [204, 403]
+
+
+def test_a_federated_users_password_is_not_entras_to_set(northwind: Tenant, call: Caller) -> None:
+    northwind.domain("old.northwind.example", federated=True)
+    alice = northwind.user("alice@old.northwind.example", "Spring-2019!")
+    assert call("PATCH", f"/users/{alice.id}", profile()).status_code == 400
+    assert northwind.signs_in(alice, "Spring-2019!")
+
+
 @pytest.mark.parametrize(("mode", "status"), [("refused", 400), ("split", 204)])
 def test_a_synced_users_password_is_refused_or_split(northwind: Tenant, call: Caller, mode: str, status: int) -> None:
     northwind.synced_patch = mode

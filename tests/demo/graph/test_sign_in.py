@@ -142,6 +142,10 @@ def test_a_token_says_what_was_granted_when_it_was_issued_and_loses_what_is_take
     assert caller("PATCH", f"/users/{alice.id}", profile()).status_code == 204
     northwind.withdraws(application, "User-PasswordProfile.ReadWrite.All")
     assert caller("PATCH", f"/users/{alice.id}", profile()).status_code == 403
+    assert caller("GET", "/users").status_code == 200
+    graph.forgets_tokens(northwind)
+    assert caller("GET", "/users").status_code == 401
+    caller.token = sign_in(graph, northwind, application)
     graph.clock.passes(timedelta(hours=2))
     assert caller("GET", "/users").json()["error"]["code"] == "InvalidAuthenticationToken"
     caller.close()

@@ -1,7 +1,6 @@
 """Bringing a tenant in: each step has its mark as Microsoft says it stands, and what is left leads to its mend."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +10,7 @@ from pydantic import SecretStr
 from bot.demo.graph import Application, GraphStandIn, Tenant
 from bot.demo.graph.permissions import LEAST_PRIVILEGE
 from bot.directories.base import Finding, Level
-from bot.directories.entra.graph import Graph
-from bot.directories.entra.onboarding import ends_at, tenants, walk
-from bot.directories.entra.pacing import Pace
-from bot.directories.entra.settings import EntraCredential, EntraSettings
-from bot.directories.entra.tokens import Tokens
+from bot.directories.entra import Entra, EntraCredential, EntraSettings
 from bot.errors import TenantNotPermitted
 
 CLIENT_SECRET = "Zq7~the-client-secret-of-rekey"
@@ -40,10 +35,7 @@ def app(microsoft: GraphStandIn, own: Tenant) -> Application:
     return made
 
 
-@contextmanager
-def reaching(
-    microsoft: GraphStandIn, tenant: Tenant, app: Application, **given: str
-) -> Iterator[tuple[Graph, EntraCredential]]:
+def reaching(microsoft: GraphStandIn, tenant: Tenant, app: Application, **given: str) -> Entra:
     settings = EntraSettings.parse(
         {
             "tenant_id": tenant.id,
@@ -56,14 +48,12 @@ def reaching(
         }
     )
     parts = {"client_secret": CLIENT_SECRET, **given}
-    credential = EntraCredential.of({name: SecretStr(value) for name, value in parts.items()})
-    with Graph(settings, credential, Tokens(settings), Pace(), None) as graph:
-        yield graph, credential
+    return Entra(settings, EntraCredential.of({name: SecretStr(value) for name, value in parts.items()}))
 
 
 def walked(microsoft: GraphStandIn, tenant: Tenant, app: Application, **given: str) -> list[Finding]:
-    with reaching(microsoft, tenant, app, **given) as (graph, credential):
-        return walk(graph, credential)
+    with reaching(microsoft, tenant, app, **given) as entra:
+        return entra.check()
 
 
 def causes(found: list[Finding]) -> list[str]:
@@ -160,12 +150,12 @@ def test_the_end_is_that_of_the_secret_in_use_and_unknown_when_two_begin_alike(
 ) -> None:
     own.connects(app)
     app.secret("Other-secret-of-the-same-app", ends_in=timedelta(days=3))
-    with reaching(microsoft, own, app) as (graph, credential):
-        at = ends_at(graph, credential)
+    with reaching(microsoft, own, app) as entra:
+        at = entra.credential_ends_at()
         assert at is not None
         assert at - datetime.now(UTC) > timedelta(days=100)
         app.secret(CLIENT_SECRET[:3] + "-and-another", ends_in=timedelta(days=3))
-        assert ends_at(graph, credential) is None
+        assert entra.credential_ends_at() is None
 
 
 def test_customers_are_listed_by_delegated_administration_and_else_by_contract(
@@ -176,15 +166,15 @@ def test_customers_are_listed_by_delegated_administration_and_else_by_contract(
     for customer in customers:
         microsoft.partnership(own, customer, group, "User Administrator")
     own.connects(app)
-    with reaching(microsoft, own, app) as (graph, _), pytest.raises(TenantNotPermitted, match="DelegatedAdmin"):
-        list(tenants(graph))
+    with reaching(microsoft, own, app) as entra, pytest.raises(TenantNotPermitted, match="DelegatedAdmin"):
+        list(entra.tenants())
     own.consent(app, "Directory.Read.All")
-    with reaching(microsoft, own, app) as (graph, _):
-        older = list(tenants(graph))
+    with reaching(microsoft, own, app) as entra:
+        older = list(entra.tenants())
     assert {each.domain for each in older} == {customer.name for customer in customers}
     own.consent(app, "DelegatedAdminRelationship.Read.All")
-    with reaching(microsoft, own, app) as (graph, _):
-        assert {each.tenant_id for each in tenants(graph)} == {customer.id for customer in customers}
+    with reaching(microsoft, own, app) as entra:
+        assert {each.tenant_id for each in entra.tenants()} == {customer.id for customer in customers}
 
 
 def test_through_a_partner_the_steps_speak_of_the_partners_user(

@@ -383,7 +383,6 @@ def test_a_full_account_is_left_alone_with_and_without_being_told_how_long(world
     with world.connect(str(world.home.id), Share()) as vault:
         vault.may_write(record)
         vault.may_write(record)
-        vault.may_write(record)
         with pytest.raises(Throttled) as caught:
             vault.write(record, OURS)
         assert caught.value.retry_after >= (200 if says else 15)

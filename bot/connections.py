@@ -161,11 +161,18 @@ def _refuse_strange_vault(base_url: str, extra_hosts: Collection[str]) -> None:
 
 
 def checked_settings(
-    kind: str, given: Mapping[str, Any], extra_kinds: Mapping[str, DirectoryFactory]
+    kind: str,
+    given: Mapping[str, Any],
+    extra_kinds: Mapping[str, DirectoryFactory],
+    extra_hosts: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The settings as a connection of this kind stores them. `BadInput` names every field that does not fit."""
+    """The settings as a connection of this kind stores them, to a directory or a vault outside. `BadInput` names every
+    field that does not fit, `Refused` an address that is neither the vendor's nor among the `extra_hosts`.
+    """
     if kind in extra_kinds:
         return dict(given)
+    if kind == ITGLUE:
+        return checked_vault(kind, given, extra_hosts)
     if kind not in _SETTINGS:
         raise BadInput(f"Rekey knows no directories of the kind {kind!r}. Nothing was stored.")
     return _SETTINGS[kind](given)
@@ -211,7 +218,7 @@ def _no_credential(connection: Connection) -> SignInRefused:
     return SignInRefused(
         f"Rekey has no credential for {connection.name}. Nothing was done there.",
         cause="no-credential",
-        mend="Name it in the world file (bind_password) and run `rekey apply`.",
+        mend="Name it in the world file and run `rekey apply`, or type it on the page `/rotate setup` leads to.",
     )
 
 

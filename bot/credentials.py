@@ -19,10 +19,10 @@ from bot.connections import DirectoryFactory, checked_settings, needs_credential
 from bot.directories.base import Finding, Level
 from bot.errors import BadInput, NotPermitted
 from bot.links import CREDENTIAL, Made, Opened, Refusal
-from bot.organizations import new_directory, try_connection
+from bot.organizations import new_connection, store, try_connection
 from bot.permissions import Operator, may_administer
 from bot.settings import Settings
-from storage.connections import add_connections, connections_of, name_key
+from storage.connections import connections_of, name_key
 from storage.database import Database
 from storage.links import use_link
 from storage.models import Connection, Organization, now
@@ -89,7 +89,7 @@ def ask(
     _refuse_unless_administrator(operator, organization)
     if not draft.name.strip() or len(draft.name) > _LONGEST_NAME:
         raise BadInput(f"A directory's name has 1 to {_LONGEST_NAME} characters. Nothing was stored.")
-    checked = checked_settings(draft.kind, draft.settings, kinds)
+    checked = checked_settings(draft.kind, draft.settings, kinds, settings.extra_hosts)
     _refuse_taken(session, organization, draft.name)
     stored = {"name": draft.name.strip(), "kind": draft.kind, "settings": checked}
     made = links.make(session, settings, operator, organization.id, CREDENTIAL, draft=stored)
@@ -114,11 +114,12 @@ def describe(
             return opened
         draft = _draft_of(opened)
     servers = tuple(f"{each['host']}:{each['port']}" for each in draft.settings.get("servers", ()))
+    there = draft.settings.get("organization")
     return Described(
         opened.organization.name,
         draft.name,
-        servers,
-        str(draft.settings.get("bind_dn", "")),
+        servers or tuple(filter(None, [draft.settings.get("base_url")])),
+        f"an API key, for the organization {there}" if there else str(draft.settings.get("bind_dn", "")),
         needs_credential(draft.kind, kinds),
     )
 
@@ -147,9 +148,9 @@ def enter(
             return Refusal(wrong_code, again=True)
     draft = _draft_of(opened)
     organization = opened.organization
-    connection = new_directory(organization, draft.name, draft.kind, draft.settings)
+    connection = new_connection(organization, draft.name, draft.kind, draft.settings)
     secret = credential if needs_credential(draft.kind, kinds) else None
-    findings = try_connection(connection, secret, settings.directory_networks, kinds)
+    findings = try_connection(connection, secret, settings.directory_networks, kinds, settings.extra_hosts)
     tried = Tried(organization, connection, tuple(findings))
     with database.writing() as session:
         if not tried.saved:
@@ -163,7 +164,7 @@ def enter(
             return Refusal("This link was used, or ended, in this very moment. Nothing was stored.")
         if secret is not None:
             seal_credential(connection, safe.keys, secret)
-        add_connections(session, [connection])
+        connection = store(session, organization, connection)
         request_sync(session, connection)
         post(
             session,
@@ -183,7 +184,7 @@ def enter(
             subject=connection.name,
             details={"kind": connection.kind, "link": opened.link.id},
         )
-    return tried
+        return Tried(organization, connection, tuple(findings))
 
 
 def _stands_in_the_way(finding: Finding) -> bool:

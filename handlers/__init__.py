@@ -23,11 +23,24 @@ from handlers import (
     rotate_command,
     rotations,
     setup,
+    vaults,
+    versions,
 )
 from handlers.context import Doorkeeper
 from handlers.people import People
 
-SLICES: tuple[ModuleType, ...] = (home, matches, rotations, records, reveal, setup, approvals, channels)
+SLICES: tuple[ModuleType, ...] = (
+    home,
+    matches,
+    rotations,
+    records,
+    versions,
+    reveal,
+    setup,
+    vaults,
+    approvals,
+    channels,
+)
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
 `draws(services)`, where their pictures depend on the settings)."""
 

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.connections import credential_for, seal_credential, settings_of, still_sealed_for
 from bot.errors import BadInput, SealBroken
-from bot.organizations import bring_in, mark, new_directory
+from bot.organizations import bring_in, mark, new_connection
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.rules import FIELDS, set_global_rule
 from bot.world_file import vaults
@@ -256,7 +256,7 @@ def _directory(
     overwrite_credentials: bool,
 ) -> None:
     if connection is None:
-        connection = new_directory(organization, wanted.name, wanted.kind, wanted.settings)
+        connection = new_connection(organization, wanted.name, wanted.kind, wanted.settings)
         _credential(world, keys, wanted, connection, overwrite_credentials)
         add_connections(session, [connection])
         where = f", {_shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""

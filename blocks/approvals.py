@@ -62,6 +62,9 @@ def _wants(wanted: Wanted) -> str:
         more = " They were shown as many in this hour as one person may be." if enough else ""
         return f"{who} wants to read the password of *{escape(wanted.record.name, 150)}* in *{where}*.{more}"
     more = " They have started as much in an hour as one person may." if wanted.approval.what == "ceiling" else ""
+    if wanted.going and wanted.going[0].restores is not None:
+        [each] = wanted.going
+        return f"{who} wants to bring back an earlier password in *{where}*.{more}\n{parts.sentence(each.reason, 1500)}"
     many = f" *{count(len(wanted.going), 'record')}*" if wanted.going else ""
     return f"{who} wants to rotate{many} in *{where}*.{more}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_sdk.models.blocks import CheckboxesElement, InputBlock, Option, PlainTextObject
 
-from blocks import parts
+from blocks import parts, versions
 from blocks.parts import Block, count, escape
 from blocks.records import NOTHING_YET, PROTECTED, accounts, named
 from bot.rotation.planning import Intent, Preview
@@ -31,6 +31,8 @@ HONEST = (
 
 def preview(draft: Draft, memo: Mapping[str, object], *, page: int = 1, said: str = "") -> dict[str, Any]:
     """What would become of each record, and the button that makes it so, where anything would. `said` stands on top."""
+    if draft.request.restores is not None:
+        return versions.preview(draft, memo, CONFIRM, said=said)
     going = [each for each in draft.previews if each.intent is Intent.ROTATE]
     joining = [each for each in draft.previews if each.intent is Intent.JOIN]
     refused = [each for each in draft.previews if each.intent is Intent.REFUSE]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from blocks import ids, parts
+from blocks import ids, parts, versions
 from blocks.drawn import Drawn
 from blocks.parts import Block, count, escape
 from bot.rotation.report import RecordStatus
-from storage.models import Organization, Record, Revision, RevisionState, Rotation, RotationState, Status, Tier
+from storage.models import Organization, Record, Revision, Rotation, RotationState, Status, Tier
 from storage.rotations import MatchedAccount
 
 NAMED = "record.named"
@@ -102,15 +102,7 @@ class History:
     revisions: Sequence[Revision]
     may_rotate: bool
     may_read: bool
-
-
-_STATES: Mapping[str, str] = {
-    RevisionState.PENDING: "being written",
-    RevisionState.CURRENT: "holds now",
-    RevisionState.PREVIOUS: "the one before",
-    RevisionState.OLD: "old",
-    RevisionState.DISCARDED: "refused, never used",
-}
+    may_restore: bool = False
 
 
 def history(told: History, memo: Mapping[str, object], page: int = 1) -> dict[str, Any]:
@@ -132,20 +124,16 @@ def history(told: History, memo: Mapping[str, object], page: int = 1) -> dict[st
     if told.may_read and told.revisions:
         show = parts.button("Show password once", ids.word("show"), ids.value(told.organization.id))
         blocks.append(parts.actions(show, block_id=f"{ids.word('show')} {record.id}"))
-    shown, pages, first = parts.page_of(len(told.rotations), ROWS, page)
-    if told.rotations:
+    shown, pages, first = parts.page_of(max(len(told.rotations), len(told.revisions)), ROWS, page)
+    if told.rotations[first:]:
         blocks += [parts.divider(), parts.section("*Rotations*")]
         blocks += [_rotation(each) for each in told.rotations[first : first + ROWS]]
-        blocks += parts.paging(HISTORY_TURN, shown, pages)
-    if told.revisions:
-        lines = [
-            f"• {_STATES.get(each.state, each.state)}: {escape(each.origin, 40)}, {parts.moment(each.created_at)}"
-            + (f", proved {parts.moment(each.proved_at)}" if each.proved_at else "")
-            for each in told.revisions[:10]
-        ]
-        more = len(told.revisions) - 10
-        lines += [f"and {more:,} older ones, all kept"] if more > 0 else []
-        blocks += [parts.divider(), parts.section("*Versions of its password*\n" + "\n".join(lines))]
+    if told.revisions[first:]:
+        blocks += [parts.divider(), parts.section("*Versions of its password*")]
+        blocks += versions.rows(
+            told.revisions[first : first + ROWS], len(told.revisions) - first, may_restore=told.may_restore
+        )
+    blocks += parts.paging(HISTORY_TURN, shown, pages)
     return parts.modal("Record", blocks, memo=memo)
 
 

@@ -15,6 +15,8 @@ RETRY = "rotation.retry"
 RETRY_CAUSE = "rotation.retry_cause"
 FAILURES = "rotation.failures"
 
+VAULT_ONLY = "Only the vault was changed: in the directory everybody signs in as before."
+
 _REASON_MOST = 350
 _TODO_MOST = 200
 
@@ -46,7 +48,7 @@ def card(now_: Progress) -> Drawn:
         blocks += aftershocks.on_the_card(now_.shocks, more=now_.more_shocks)
     blocks += _buttons(now_)
     if now_.successful:
-        blocks.append(parts.context(HONEST))
+        blocks.append(parts.context(VAULT_ONLY if now_.request.vault_only else HONEST))
     return Drawn(f"{head}: {_in_short(now_)}", blocks)
 
 
@@ -62,7 +64,7 @@ def result(now_: Progress) -> Drawn:
     blocks += _causes(now_)
     blocks += _buttons(now_)
     if now_.successful:
-        blocks.append(parts.context(HONEST))
+        blocks.append(parts.context(VAULT_ONLY if now_.request.vault_only else HONEST))
     return Drawn(f"{head} in {where}: {_in_short(now_)}", blocks)
 
 
@@ -74,11 +76,11 @@ def _rotated(now_: Progress) -> list[Block]:
     """Who has a new password, and the ways to it."""
     if now_.successful == 1 and now_.rotated:
         [record] = now_.rotated
+        has = "has a new password" if now_.request.restores is None else "has its earlier password again"
         show = parts.button("Show password once", ids.word("show"), ids.value(now_.organization.id), style="primary")
         return [
             parts.section(
-                f"*{escape(record.name, 150)}* has a new password. Read it in the vault, or have it shown once on "
-                "Rekey's own page.",
+                f"*{escape(record.name, 150)}* {has}. Read it in the vault, or have it shown once on Rekey's own page.",
                 parts.button("Open the record", OPEN_RECORD, ids.value(record.id)),
             ),
             parts.actions(show, block_id=f"{ids.word('show')} {record.id}"),
@@ -97,6 +99,8 @@ def _rotated(now_: Progress) -> list[Block]:
 def headline(now_: Progress) -> str:
     """What it is and how it stands, in a few words of plain text."""
     what = "one password" if now_.total == 1 else f"{now_.total:,} passwords"
+    if now_.request.restores is not None:
+        return _headline_of_a_restore(now_)
     match now_.request.state:
         case RequestState.AWAITING_APPROVAL:
             return f"Waiting for a second administrator: {what}"
@@ -110,6 +114,18 @@ def headline(now_: Progress) -> str:
             return f"Not rotated: {what}"
         case _:
             return f"Rotated {now_.successful:,} of {now_.total:,} passwords"
+
+
+def _headline_of_a_restore(now_: Progress) -> str:
+    match now_.request.state:
+        case RequestState.AWAITING_APPROVAL:
+            return "Waiting for a second administrator: an earlier password"
+        case RequestState.UNDER_WAY:
+            return "Bringing back an earlier password"
+        case _ if now_.successful:
+            return "Brought back an earlier password"
+        case _:
+            return "Not brought back: an earlier password"
 
 
 def _story(now_: Progress) -> list[str]:

@@ -15,12 +15,12 @@ from slack_sdk.models.blocks import (
     StaticSelectElement,
 )
 
-from blocks import ids, parts
+from blocks import ids, parts, vaults
 from blocks.drawn import Drawn
 from blocks.parts import Block, escape
 from bot.directories.base import Finding, Level
 from bot.links import Made
-from storage.models import Organization
+from storage.models import Connection, Organization
 
 BIND, DIRECTORY = "setup.bind", "setup.directory"
 """The forms."""
@@ -54,7 +54,12 @@ class DirectoryShown:
 
 
 def overview(
-    organization: Organization, directories: Sequence[DirectoryShown], memo: Mapping[str, object], told: str = ""
+    organization: Organization,
+    directories: Sequence[DirectoryShown],
+    memo: Mapping[str, object],
+    told: str = "",
+    vault: Connection | None = None,
+    vault_empty: bool = True,
 ) -> dict[str, Any]:
     """What the organization has already, and what it lacks."""
     blocks: list[Block] = [parts.section(told)] if told else []
@@ -71,11 +76,14 @@ def overview(
         blocks.append(parts.context(f"and {len(directories) - _SHOWN_MOST:,} more"))
     if not directories:
         blocks.append(parts.section("It has no directory yet, so there is nobody to match or rotate."))
+    blocks.append(vaults.line(vault))
     value = ids.value(organization.id)
     buttons = [
         parts.button("Add Active Directory", ADD, value, style=None if directories else "primary"),
         parts.button("Add Microsoft 365", ADD_TENANT, value),
     ]
+    if vault_empty:
+        buttons.append(vaults.connect_button(organization))
     if directories:
         buttons.append(parts.button("Doctor", ids.word("doctor"), value))
     blocks.append(parts.actions(*buttons))
@@ -205,14 +213,16 @@ def doctor(examined: Sequence[tuple[str, Sequence[Finding]]], memo: Mapping[str,
     return parts.modal("Doctor", blocks[: parts.VIEW_BLOCKS_MOST], memo=memo)
 
 
-def connected(organization: Organization, name: str, findings: Sequence[Finding]) -> Drawn:
-    """Whoever typed the credential hears that the directory is connected, in the doctor's words."""
-    text = f"✅ *{escape(name, 100)}* of *{escape(organization.name, 100)}* is connected; its accounts are being read."
+def connected(organization: Organization, connection: Connection, findings: Sequence[Finding]) -> Drawn:
+    """Whoever typed the credential hears that the directory or vault is connected, in the doctor's words."""
+    what = "records" if connection.side == "vault" else "accounts"
+    name = f"*{escape(connection.name, 100)}* of *{escape(organization.name, 100)}*"
+    text = f"✅ {name} is connected; its {what} are being read."
     lines = [block for number, each in enumerate(findings[:_TOLD_MOST]) for block in finding(each, 400, number)]
     if len(findings) > _TOLD_MOST:
         lines.append(parts.context(f"and {len(findings) - _TOLD_MOST:,} more: `/rotate doctor` shows them"))
     review = parts.button("Review matches", ids.word("match"), ids.value(organization.id))
-    return Drawn("A directory is connected", [parts.section(text), *lines, parts.actions(review)])
+    return Drawn(f"A {connection.side} is connected", [parts.section(text), *lines, parts.actions(review)])
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:

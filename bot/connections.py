@@ -224,11 +224,13 @@ def checked_settings(
     extra_kinds: Mapping[str, DirectoryFactory],
     extra_hosts: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The settings as a connection of this kind stores them. `BadInput` names every field that does not fit, `Refused`
-    a host that is neither the vendor's nor among the `extra_hosts`.
+    """The settings as a connection of this kind stores them, to a directory or a vault outside. `BadInput` names every
+    field that does not fit, `Refused` an address that is neither the vendor's nor among the `extra_hosts`.
     """
     if kind in extra_kinds:
         return dict(given)
+    if kind == ITGLUE:
+        return checked_vault(kind, given, extra_hosts)
     if kind not in _SETTINGS:
         raise BadInput(f"Rekey knows no directories of the kind {kind!r}. Nothing was stored.")
     if kind == ENTRA:

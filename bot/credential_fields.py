@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from bot.certificates import parts_of, read_pair
-from bot.connections import ACTIVE_DIRECTORY, ENTRA, credential_of
+from bot.connections import ACTIVE_DIRECTORY, ENTRA, ITGLUE, credential_of
 from bot.errors import BadInput
 
 SECRET, CERTIFICATE, PARTNER = "client_secret", "certificate", "refresh_token"
@@ -29,7 +29,8 @@ class Field:
 
 
 _FIELDS: Mapping[str, Sequence[Field]] = {
-    "": (Field("bind_password", "Password of that sign-in"),),
+    ACTIVE_DIRECTORY: (Field("bind_password", "Password of that sign-in"),),
+    ITGLUE: (Field("api_key", "API key", hint="With password access, of Account, Settings, API keys."),),
     SECRET: (
         Field(SECRET, "Client secret", hint="The column “Value” of Certificates & secrets, not “Secret ID”."),
         Field(_ENDS, "The day it ends", "day", "You are told 30, 7 and 1 days ahead.", optional=True),
@@ -49,10 +50,8 @@ _FIELDS: Mapping[str, Sequence[Field]] = {
 
 
 def fields(kind: str, asks: Sequence[str]) -> tuple[Field, ...]:
-    """What is asked for a directory of this kind; `asks` names how its app proves itself."""
-    if kind not in (ACTIVE_DIRECTORY, ENTRA):
-        return ()
-    return tuple(each for way in (asks if kind == ENTRA else [""]) for each in _FIELDS[way])
+    """What is asked for a connection of this kind; `asks` names how an app of Entra proves itself."""
+    return tuple(each for way in (asks if kind == ENTRA else [kind]) for each in _FIELDS.get(way, ()))
 
 
 def taken(

@@ -27,11 +27,11 @@ from bot.credential_fields import Field, fields, taken
 from bot.directories.base import Finding, Level
 from bot.errors import BadInput, NotPermitted
 from bot.links import CREDENTIAL, Made, Opened, Refusal
-from bot.organizations import new_directory, try_connection
+from bot.organizations import new_connection, store, try_connection
 from bot.permissions import Operator, may_administer
 from bot.settings import Settings
 from bot.switches import turn
-from storage.connections import add_connections, connections_of, get_connection, name_key
+from storage.connections import connections_of, get_connection, name_key
 from storage.database import Database
 from storage.lanes import retry_now
 from storage.links import use_link
@@ -186,7 +186,7 @@ def enter(
             expect_end(connection, given_anew=True)
         turn(connection, on=draft.on, by=opened.operator.key)
         if draft.connection_id is None:
-            add_connections(session, [connection])
+            connection = store(session, organization, connection)
         session.add(connection)
         retry_now(session, [connection.id])
         tried = replace(tried, connection=connection)
@@ -209,7 +209,7 @@ def enter(
             subject=connection.name,
             details={"kind": connection.kind, "link": opened.link.id, "on": draft.on},
         )
-    return tried
+        return Tried(organization, connection, tuple(findings))
 
 
 def _stands_in_the_way(finding: Finding) -> bool:
@@ -262,7 +262,7 @@ def _given(
 
 def _described(session: Session, organization: Organization, draft: Draft, settings: Mapping[str, Any]) -> Connection:
     """The connection as it would be, apart from what is stored."""
-    described = new_directory(organization, draft.name, draft.kind, settings)
+    described = new_connection(organization, draft.name, draft.kind, settings)
     if draft.connection_id is not None:
         described.uid = get_connection(session, draft.connection_id).uid
     return described
@@ -285,6 +285,8 @@ def _facts(draft: Draft) -> Iterator[tuple[str, str]]:
     cloud = draft.settings.get("cloud", "")
     told = {
         "Servers": "\n".join(servers),
+        "Address": draft.settings.get("base_url", ""),
+        "Its organization there": draft.settings.get("organization", ""),
         "Signs in as": draft.settings.get("bind_dn", ""),
         "Tenant": draft.settings.get("tenant_id", ""),
         "App": draft.settings.get("client_id", ""),

@@ -25,6 +25,7 @@ from bot.tiers import tier_of
 from bot.vaults import embedded
 from bot.vaults.csv_file import read_csv
 from bot.vaults.embedded import ImportResult
+from bot.vaults.itglue_export import is_export, read_export
 from storage.accounts import (
     add_accounts,
     count_accounts,
@@ -170,14 +171,23 @@ def import_records(
     path: Path,
     *,
     overwrite: bool = False,
+    called: str | None = None,
 ) -> ImportResult:
     """Import a CSV file into an embedded vault, all of it or nothing, and look again for matches. Rotates nothing.
+
+    An export of IT Glue's holds many organizations: only the lines of this one are taken, by its name here or as it is
+    `called` there.
 
     `BadInput` names the first thing in the file that does not fit; `EscrowProblem` when the escrow file cannot be
     written; `NotPermitted` unless the operator administers the organization. `overwrite`: the file's passwords count
     even where Rekey proved another one since.
     """
-    rows = read_csv(path)
+    if is_export(path):
+        with database.reading() as session:
+            home = session.get_one(Organization, get_connection(session, vault_id).organization_id).name
+        rows, left_out = read_export(path, called or home)
+    else:
+        rows, left_out = read_csv(path), []
     safe.escrow.check()
     with database.writing() as session:
         vault = get_connection(session, vault_id)
@@ -188,6 +198,7 @@ def import_records(
             raise NotPermitted(f"{decision.reason} Nothing was imported.")
         organization = session.get_one(Organization, vault.organization_id)
         result = embedded.import_records(session, safe, organization, vault, rows, operator.key, overwrite=overwrite)
+        result.skipped += left_out
         session.flush()
         suggest(session, organization.id, result.usernames)
         trail.append(

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, Keep, connect, connect_vault
+from bot.connections import ITGLUE, DirectoryFactory, Keep, connect, connect_vault
 from bot.directories.base import Finding
 from bot.errors import BadInput, NotPermitted, OutsideError
 from bot.matching.suggesting import suggest
@@ -18,7 +18,7 @@ from bot.permissions import DEFAULT_BULK, Decision, Operator, may_administer, ma
 from bot.settings import Network
 from bot.tiers import tier_of
 from storage.accounts import accounts_of
-from storage.connections import add_connections, connections_of, give_lane, name_key, outside_connections
+from storage.connections import EMBEDDED, add_connections, connections_of, give_lane, name_key, outside_connections
 from storage.lanes import wake
 from storage.models import Connection, Organization, now
 from storage.organizations import find_organization, organization_of
@@ -127,22 +127,23 @@ def _write_down(
     )
 
 
-def new_directory(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
-    """A directory connection that is not stored yet, so that it can be tested first."""
+def new_connection(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
+    """A connection to a directory, or to a vault, that is not stored yet, so that it can be tested first."""
     return Connection(
         organization_id=organization.id,
         name=name,
         name_key=name_key(name),
-        side="directory",
+        side="vault" if kind in (EMBEDDED, ITGLUE) else "directory",
         kind=kind,
         settings=dict(settings),
     )
 
 
-def new_vault(organization: Organization, name: str, kind: str, settings: Mapping[str, object]) -> Connection:
-    """A connection to a vault outside that is not stored yet, so that it can be tested first."""
-    connection = new_directory(organization, name, kind, settings)
-    connection.side = "vault"
+def store(session: Session, organization: Organization, connection: Connection) -> Connection:
+    """Store a new connection; the stored row. A vault takes the place of an empty one: see `put_vault`."""
+    if connection.side == "vault":
+        return put_vault(session, organization, connection)
+    add_connections(session, [connection])
     return connection
 
 

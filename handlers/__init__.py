@@ -28,6 +28,8 @@ from handlers import (
     setup,
     switches,
     tenants,
+    vaults,
+    versions,
 )
 from handlers.context import Doorkeeper
 from handlers.people import People
@@ -37,9 +39,11 @@ SLICES: tuple[ModuleType, ...] = (
     matches,
     rotations,
     records,
+    versions,
     reveal,
     settings,
     setup,
+    vaults,
     tenants,
     switches,
     approvals,

@@ -9,10 +9,12 @@ from blocks import ids, parts, records, rotations
 from blocks.drawn import Drawn
 from bot import organizations
 from bot.notices import Draw
-from bot.permissions import may_read, may_rotate, may_see
+from bot.permissions import may_read, may_restore, may_rotate, may_see
+from bot.rotation.planning import tiers_of
 from bot.rotation.progress import progress, standings
 from bot.rotation.report import report
 from bot.services import Services
+from bot.tiers import tier_with
 from handlers.context import Asked
 from handlers.people import Refusal
 from handlers.rotate_command import Word
@@ -89,7 +91,7 @@ def _told(asked: Asked, session: Session, record: Record) -> records.History:
     asked.allow(may_see(asked.operator, record.organization_id))
     organization = get_organization(session, record.organization_id)
     accounts = matched_accounts(session, [record.id])[record.id]
-    tiers = [Tier(each.account.tier) for each in accounts] or [Tier.PERSON]
+    tiers = [tier_with(each.account.tier, record.restricted) for each in accounts] or [Tier.PERSON]
     [stands] = report(session, [(organization, record)])
     return records.History(
         record=record,
@@ -100,6 +102,9 @@ def _told(asked: Asked, session: Session, record: Record) -> records.History:
         revisions=revisions_of(session, record.id),
         may_rotate=all(may_rotate(asked.operator, organization.id, tier).allowed for tier in tiers),
         may_read=all(may_read(asked.operator, organization.id, tier).allowed for tier in tiers),
+        may_restore=all(
+            may_restore(asked.operator, organization.id, tier).allowed for tier in tiers_of(record, accounts)
+        ),
     )
 
 

@@ -28,10 +28,11 @@ from handlers.context import Asked
 from handlers.errors import WrongFields
 from handlers.people import Refusal
 from handlers.rotate_command import Word
-from storage.connections import connections_of, get_connection
+from storage.connections import EMBEDDED, connections_of, get_connection
 from storage.models import Notice, Organization
 from storage.organizations import get_organization
 from storage.organizations import organizations as all_organizations
+from storage.records import count_records
 
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:]+)(?::(?P<port>\d{1,5}))?(?:\s+as\s+(?P<tls_name>\S+))?")
 _DOCTORS = ThreadPoolExecutor(2, thread_name_prefix="doctor")
@@ -148,13 +149,16 @@ def overview_of(asked: Asked, organization: Organization, told: str = "") -> dic
     """The window of what an organization has, and lacks."""
     with asked.services.database.reading() as session:
         found = connections_of(session, "directory", [organization.id])
+        vault = next((each for _, each in connections_of(session, "vault", [organization.id])), None)
+        empty = vault is None or (vault.kind == EMBEDDED and not count_records(session, vault.id))
     directories = [
         drawing.DirectoryShown(
             each.id, each.name, each.kind, each.synced_at, switch_of(each.kind).name, each.off_at, each.off_by
         )
         for _, each in found
     ]
-    return drawing.overview(organization, directories, parts.memo_for(asked.operator.key, organization.id), told)
+    memo = parts.memo_for(asked.operator.key, organization.id)
+    return drawing.overview(organization, directories, memo, told, vault, vault_empty=empty)
 
 
 def administered(asked: Asked, organization_id: int) -> Organization:
@@ -229,7 +233,7 @@ def _draw_connected(session: Session, notice: Notice) -> Drawn:
     connection = get_connection(session, notice.subject)
     organization = session.get_one(Organization, connection.organization_id)
     findings = [Finding(**{**each, "level": Level(each["level"])}) for each in notice.view.get("findings", [])]
-    return drawing.connected(organization, connection.name, findings)
+    return drawing.connected(organization, connection, findings)
 
 
 # ---- the doctor ------------------------------------------------------------------------------------------------------

@@ -21,8 +21,10 @@ from bot.world_file.plan import Plan
 from bot.world_file.reading import read_world
 from storage.connections import connections_of
 from storage.grants import operators_with
+from storage.lanes import get_lane
 from storage.models import Account, AuditEvent, Connection, Fact, Organization, Role, Tier, now
 from storage.organizations import get_organization, organizations
+from storage.records import new_record
 from tests.world import ACME, write_world
 
 PASSWORD = "Connector-password-1"
@@ -342,3 +344,110 @@ def test_an_exported_world_sets_up_another_database(applying: Applying, tmp_path
     with other.services.database.reading() as session:
         assert yaml.safe_load(exported(session)) == yaml.safe_load(text)
         assert [each.name for each in organizations(session)] == ["Acme Dental"]
+
+
+# ---- a vault outside ---------------------------------------------------------------------------------------------
+
+_EMBEDDED = "    vault: {name: acme-vault, kind: embedded}\n"
+ITGLUE = ACME.replace(
+    _EMBEDDED,
+    """\
+    vault:
+      name: acme-itglue
+      kind: itglue
+      region: eu
+      api_key: env:REKEY_SECRET_ACME
+      organization: Acme Dental
+      share: 0.25
+""",
+)
+
+
+def test_it_glue_is_stored_with_a_lane_and_its_key_sealed_and_written_back_without(applying: Applying) -> None:
+    assert "+ vault acme-itglue of Acme Dental (itglue, Acme Dental)" in applying.apply(ITGLUE).changes
+    vault = applying.connection("acme-itglue")
+    wanted = {"base_url": "https://api.eu.itglue.com", "organization": "Acme Dental", "share": 0.25}
+    assert vault.settings.items() >= wanted.items()
+    assert PASSWORD not in vault.model_dump_json()
+    assert credential_for(vault, applying.services.safe.keys).get_secret_value() == PASSWORD
+    with applying.services.database.reading() as session:
+        assert get_lane(session, vault.id).owner is None
+        exported = export_world(session)
+    (entry,) = (each["vault"] for each in exported["organizations"])
+    assert entry == {"name": "acme-itglue", "kind": "itglue", "api_key": "env:REKEY_SECRET_ACME", **wanted}
+
+
+def test_what_rekey_found_out_about_it_glue_is_no_change(applying: Applying) -> None:
+    applying.apply(ITGLUE)
+    with applying.services.database.writing() as session:
+        vault = session.get_one(Connection, applying.connection("acme-itglue").id)
+        vault.settings = {**vault.settings, "organization_id": "5100000"}
+    assert applying.plan(ITGLUE).changes == []
+    assert applying.apply(ITGLUE.replace("0.25", "0.5")).changes == [
+        "~ vault acme-itglue of Acme Dental: share 0.25 → 0.5"
+    ]
+    assert applying.connection("acme-itglue").settings["organization_id"] == "5100000"
+    applying.apply(ITGLUE.replace("organization: Acme Dental", "organization: Acme Holding"))
+    assert "organization_id" not in applying.connection("acme-itglue").settings
+
+
+def test_another_region_asks_for_the_key_again(applying: Applying) -> None:
+    applying.apply(ITGLUE)
+    without_key = ITGLUE.replace("region: eu", "region: au").replace("      api_key: env:REKEY_SECRET_ACME\n", "")
+    with pytest.raises(BadInput, match="api_key: this is missing: the vault's address has changed"):
+        applying.plan(without_key)
+
+
+def test_an_empty_embedded_vault_becomes_it_glue_and_one_with_records_does_not(applying: Applying) -> None:
+    applying.apply(ACME)
+    assert (
+        applying.plan(ITGLUE)
+        .changes[0]
+        .startswith("~ vault acme-vault of Acme Dental: name acme-vault → acme-itglue, kind embedded → itglue")
+    )
+    with applying.services.database.writing() as session:
+        vault = applying.connection("acme-vault")
+        session.add(new_record(vault.organization_id, vault.id, "Jane", "jane"))
+    with pytest.raises(BadInput, match="acme-vault holds 1 records already"):
+        applying.plan(ITGLUE)
+    applying.apply(ACME)
+
+
+def test_an_empty_embedded_vault_that_became_it_glue_has_a_lane_and_opens_its_key(applying: Applying) -> None:
+    applying.apply(ACME)
+    applying.apply(ITGLUE)
+    vault = applying.connection("acme-itglue")
+    assert credential_for(vault, applying.services.safe.keys).get_secret_value() == PASSWORD
+    with applying.services.database.reading() as session:
+        assert get_lane(session, vault.id).connection_id == vault.id
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("region: eu", "region: uk", "line 20, organizations[0].vault.region: region: uk is none of IT Glue's"),
+        (
+            "region: eu",
+            "base_url: https://itglue.example.test",
+            "vault.base_url: itglue.example.test:443 is no address",
+        ),
+        ("      region: eu\n", "", "vault.region: say either region (us, eu, au) or base_url"),
+        ("share: 0.25", "share: 3", "vault.share: "),
+        ("api_key: env:REKEY_SECRET_ACME", "api_key: ITG.deadbeef", "passwords do not stand in this file"),
+        ("      api_key: env:REKEY_SECRET_ACME\n", "", "vault.api_key: this is missing, and Rekey has no key"),
+    ],
+)
+def test_what_does_not_fit_it_glue_is_named_by_its_place(
+    applying: Applying, before: str, after: str, said: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        applying.plan(ITGLUE.replace(before, after))
+    assert said in str(caught.value)
+    assert "deadbeef" not in str(caught.value)
+
+
+def test_an_address_of_ones_own_is_taken_where_the_settings_name_it(tmp_path: Path, applying: Applying) -> None:
+    own = ITGLUE.replace("region: eu", "base_url: http://127.0.0.1:9100")
+    named = applying.services.settings.model_copy(update={"extra_hosts": ("127.0.0.1:9100",)})
+    world = read_world(write_world(tmp_path, own), named)
+    assert world.organizations[0].vault.settings["base_url"] == "http://127.0.0.1:9100"

@@ -19,7 +19,8 @@ def history(
 ) -> None:
     """Show what became of a record.
 
-    Its rotations and password revisions, newest first; never a password. Looking is audited.
+    Its rotations and the versions of its password, newest first; never a password. Looking is audited. A version is
+    brought back with `rekey rotate --record RECORD --restore VERSION`.
     """
     ready = services()
     operator = cli_operator()
@@ -59,6 +60,7 @@ def history(
                         "created_at": each.created_at.isoformat(),
                         "created_by": each.created_by,
                         "proved_at": each.proved_at.isoformat() if each.proved_at else None,
+                        "recorded_at": each.recorded_at.isoformat() if each.recorded_at else None,
                     }
                     for each in revisions
                 ],
@@ -71,14 +73,16 @@ def history(
     )
     print()
     table(
-        ["REVISION", "STATE", "FROM", "WHEN", "PROVED"],
+        ["VERSION", "STATE", "FROM", "BY", "WHEN", "PROVED", "IN THE VAULT"],
         [
             [
                 each.id,
                 each.state,
                 each.origin,
+                each.created_by,
                 f"{each.created_at:%Y-%m-%d %H:%M}",
                 f"{each.proved_at:%Y-%m-%d %H:%M}" if each.proved_at else "",
+                f"{each.recorded_at:%Y-%m-%d %H:%M}" if each.recorded_at else "",
             ]
             for each in revisions
         ],

@@ -23,11 +23,17 @@ commands = typer.Typer(no_args_is_help=True, help="The password records of the e
 
 @commands.command("import")
 def import_records(
-    file: Annotated[Path, typer.Argument(help="CSV (UTF-8) whose first line is name,username,password,url,notes.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV (UTF-8) whose first line is name,username,password,url,notes; or IT Glue's export."),
+    ],
     organization: OfOrganization = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Take the file's password even where Rekey proved the present one.")
     ] = False,
+    called: Annotated[
+        str | None, typer.Option("--called", help="The organization's name in IT Glue's export, where it differs.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take a CSV file into a vault.
@@ -39,7 +45,7 @@ def import_records(
     with ready.database.reading() as session:
         home, vault = _home(session, organization)
     done = discovery.import_records(
-        ready.database, ready.safe, ready.trail, cli_operator(), vault.id, file, overwrite=overwrite
+        ready.database, ready.safe, ready.trail, cli_operator(), vault.id, file, overwrite=overwrite, called=called
     )
     counts = done.counts()
     for why in done.skipped:

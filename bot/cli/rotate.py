@@ -1,7 +1,7 @@
 """`rekey rotate`: give records, and every account matched to them, a new password each."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from bot.cli.door import REFUSED, UNREACHABLE
 from bot.cli.status import documents, rows
 from bot.errors import BadInput
 from bot.permissions import cli_operator
+from bot.rotation import restoring
 from bot.rotation.planning import Intent, Preview, preview, request
 from bot.rotation.report import RecordStatus, report
 from bot.services import Services
@@ -33,6 +34,17 @@ def rotate(
     everything: Annotated[
         bool, typer.Option("--all", help='Every record with an approved match whose tier is part of "all".')
     ] = False,
+    restore: Annotated[
+        int | None,
+        typer.Option(
+            help="Bring this earlier version of the one record back (`rekey history` has the numbers), instead of "
+            "making a new password.",
+            metavar="VERSION",
+        ),
+    ] = None,
+    vault_only: Annotated[
+        bool, typer.Option("--vault-only", help="With --restore: in the vault alone. No directory is touched.")
+    ] = False,
     organization: OfOrganization = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what each account would get and why; do nothing.")
@@ -46,15 +58,22 @@ def rotate(
 
     It reaches every directory and the vault, or none. Joins and resumes what is open already. Returns when every
     rotation has ended (exit 0, or 1 when one did not succeed), or when all that are left wait for a system that is
-    away (exit 3: they go on with `rekey serve`, or with the next `rekey rotate`).
+    away (exit 3: they go on with `rekey serve`, or with the next `rekey rotate`). With --restore an earlier password
+    is brought back instead.
     """
     if everything == bool(record):
         raise BadInput("Say which: --record NAME (may be repeated), or --all. Nothing was rotated.")
+    if (restore is None and vault_only) or (restore is not None and len(record or ()) != 1):
+        raise BadInput("--restore takes one record, and --vault-only goes with it. Nothing was changed.")
     ready = services()
     operator = cli_operator()
-    wanted: Callable[[Session], list[Preview]] = lambda session: preview(  # noqa: E731
-        session, operator, _asked(session, record, organization), by_name=bool(record)
-    )
+
+    def wanted(session: Session) -> list[Preview]:
+        asked = _asked(session, record, organization)
+        if restore is None:
+            return preview(session, operator, asked, by_name=bool(record))
+        return [restoring.preview(session, operator, *each, restoring.Restore(restore, vault_only)) for each in asked]
+
     if dry_run:
         with ready.database.reading() as session:
             previews = wanted(session)
@@ -65,6 +84,7 @@ def rotate(
     with ready.database.writing() as session:
         previews = wanted(session)
         rotation_ids = request(session, ready.trail, operator, previews, by_name=bool(record), sign_out=sign_out)
+        restoring.finish_here(session, ready.safe.escrow, rotation_ids)
     _say_left_out(previews)
     if not previews:
         say("No record has an approved match yet: `rekey matches list` shows what could be approved.")

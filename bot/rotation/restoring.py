@@ -66,8 +66,8 @@ def preview(
         base = replace(base, intent=Intent.ROTATE, status=None, reason=reason, cause="", undo="")
     else:
         reason = (
-            f"Every account would get {outcomes.of(revision)} again, where its policies still allow it. Whoever knew "
-            f"it then knows it now. {base.undo}"
+            f"Every account would get {outcomes.of(revision)} again, if its directory's policy still allows it; the "
+            f"rule for new passwords does not count. Whoever knew it then knows it now. {base.undo}"
         ).strip()
         base = replace(base, reason=reason)
     return replace(base, accounts=accounts, restores=revision.id, vault_only=restore.vault_only)
@@ -99,7 +99,7 @@ def _refusal(
 
 
 def earlier(session: Session, worker: Worker, step: Step, policy: PasswordPolicy) -> SecretStr:
-    """The password this rotation brings back. `Refused` when it does not open, or is too weak for what holds today."""
+    """The password this rotation brings back. `Refused` when it does not open, or is too weak for its directories."""
     revision = session.get_one(Revision, step.rotation.restores)
     try:
         secret = open_revision(worker.safe, step.organization.uid, step.record.uid, revision)
@@ -107,7 +107,7 @@ def earlier(session: Session, worker: Worker, step: Step, policy: PasswordPolicy
         raise Refused(str(error), cause="sealed") from error
     if not meets(secret, policy):
         raise Refused(
-            "That earlier password does not meet what is asked of a password here today. Nothing was changed.",
+            "That earlier password does not meet what the directory asks of a password today. Nothing was changed.",
             cause="restored-too-weak",
             mend="Rotate the record instead: that gives it a new one. Or restore it in the vault only.",
         )

@@ -184,7 +184,10 @@ def stage(
 
 
 def _policies(session: Session, new: Sequence[tuple[Step, Standing]]) -> dict[int, PasswordPolicy]:
-    """For each rotation the strictest of the rule, its directories' policies, and the names of its accounts."""
+    """For each rotation the strictest of the rule, its directories' policies, and the names of its accounts.
+
+    The rule is for new passwords: one that is brought back was in force before, and has to pass the directories' alone.
+    """
     rules: dict[int, PasswordPolicy] = {}
     siblings = steps_of_rotations(session, [step.rotation.id for step, _standing in new])
     found = {}
@@ -194,5 +197,6 @@ def _policies(session: Session, new: Sequence[tuple[Step, Standing]]) -> dict[in
             rules[organization_id] = policy_of(rule_for(session, step.organization))
         others = [PasswordPolicy.from_json(task.policy) for task in siblings[step.rotation.id] if task.policy]
         names = PasswordPolicy(forbidden=name_parts(standing.username, step.account.display_name))
-        found[step.rotation.id] = strictest(rules[organization_id], standing.policy, names, *others)
+        ours = [rules[organization_id], names] if step.rotation.restores is None else []
+        found[step.rotation.id] = strictest(*ours, standing.policy, *others)
     return found

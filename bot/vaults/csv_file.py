@@ -28,7 +28,7 @@ REQUIRED = ("name", "username", "password", "url", "notes")
 EXPORTED = ("id", "name", "username", "url", "notes", "category")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_NOTHING = "Nothing was imported."
+NOTHING = "Nothing was imported."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class CsvRecord:
 
 def read_csv(path: Path) -> list[CsvRecord]:
     """Every record of the file. `BadInput` names the first thing that does not fit; then nothing of it may be used."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     records: list[CsvRecord] = []
     first_lines: dict[tuple[str, str], int] = {}
     columns: list[str] | None = None
@@ -62,16 +62,16 @@ def read_csv(path: Path) -> list[CsvRecord]:
             elif columns is None:
                 columns = _header(path, line, cells)
             else:
-                record = _record(path, line, columns, cells)
+                record = record_of(path, line, columns, cells)
                 if len(records) == MOST_ROWS:
-                    raise BadInput(f"{path}, line {line}: more than {MOST_ROWS:,} records. {_NOTHING} Split the file.")
+                    raise BadInput(f"{path}, line {line}: more than {MOST_ROWS:,} records. {NOTHING} Split the file.")
                 first = first_lines.setdefault(record.identity(), line)
                 if first != line:
-                    raise BadInput(f"{path}, line {line}: the same name and username as in line {first}. {_NOTHING}")
+                    raise BadInput(f"{path}, line {line}: the same name and username as in line {first}. {NOTHING}")
                 records.append(record)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise BadInput(f"{path}, line {line}: this is not CSV ({error}). {_NOTHING}") from None
+        raise BadInput(f"{path}, line {line}: this is not CSV ({error}). {NOTHING}") from None
     if columns is None:
         raise BadInput(f"{path} is empty. Its first line must name the columns: {','.join(REQUIRED)}.")
     return records
@@ -90,19 +90,20 @@ def write_csv(records: Iterable[Record], out: TextIO) -> None:
         writer.writerow([_harmless(value) for value in exported(record).values()])
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The file's text. `BadInput` when it cannot be read, is too large, or is not UTF-8."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}. {_NOTHING}") from error
+        raise BadInput(f"{path} cannot be read: {error.strerror}. {NOTHING}") from error
     if len(content) > LARGEST_FILE:
-        raise BadInput(f"{path} is larger than {LARGEST_FILE // 1024 // 1024} MB. {_NOTHING} Split the file.")
+        raise BadInput(f"{path} is larger than {LARGEST_FILE // 1024 // 1024} MB. {NOTHING} Split the file.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-    raise BadInput(f"{path}, line {line}: this is not UTF-8. {_NOTHING} Save the file as “CSV UTF-8”, then try again.")
+    raise BadInput(f"{path}, line {line}: this is not UTF-8. {NOTHING} Save the file as “CSV UTF-8”, then try again.")
 
 
 def _header(path: Path, line: int, cells: Sequence[str]) -> list[str]:
@@ -111,32 +112,33 @@ def _header(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         semicolons = " Its columns are separated by something else than commas." if len(columns) == 1 else ""
-        raise BadInput(f"{where}: the column {missing[0]!r} is missing.{semicolons} {_NOTHING}")
+        raise BadInput(f"{where}: the column {missing[0]!r} is missing.{semicolons} {NOTHING}")
     for number, column in enumerate(columns, 1):
         if column in columns[: number - 1]:
-            raise BadInput(f"{where}, column {number}: {column!r} is there twice. {_NOTHING}")
+            raise BadInput(f"{where}, column {number}: {column!r} is there twice. {NOTHING}")
         if column not in LONGEST:
             shown = column[:40]
             raise BadInput(
-                f"{where}, column {number}: {shown!r} is not a column Rekey keeps. {_NOTHING} Take it out, or name it "
+                f"{where}, column {number}: {shown!r} is not a column Rekey keeps. {NOTHING} Take it out, or name it "
                 f"one of {', '.join(LONGEST)}."
             )
     return columns
 
 
-def _record(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> CsvRecord:
+def record_of(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> CsvRecord:
+    """One line as a record. `BadInput` names the cell that does not fit by its place."""
     cells = _without_blank_end(cells, len(columns))
     if len(cells) != len(columns):
-        raise BadInput(f"{path}, line {line}: {len(cells)} cells where the header has {len(columns)}. {_NOTHING}")
+        raise BadInput(f"{path}, line {line}: {len(cells)} cells where the header has {len(columns)}. {NOTHING}")
     row = dict(zip(columns, cells, strict=True))
     for number, column in enumerate(columns, 1):
         cell, where = row[column], f"{path}, line {line}, column {number} ({column})"
         if len(cell) > LONGEST[column]:
-            raise BadInput(f"{where}: {len(cell):,} characters, at most {LONGEST[column]:,} fit. {_NOTHING}")
+            raise BadInput(f"{where}: {len(cell):,} characters, at most {LONGEST[column]:,} fit. {NOTHING}")
         if "\0" in cell:
-            raise BadInput(f"{where}: it holds a zero byte. {_NOTHING}")
+            raise BadInput(f"{where}: it holds a zero byte. {NOTHING}")
         if column in ("name", "password") and not cell.strip():
-            raise BadInput(f"{where}: it is empty. {_NOTHING}")
+            raise BadInput(f"{where}: it is empty. {NOTHING}")
     return CsvRecord(
         line=line,
         name=row["name"].strip(),

@@ -22,7 +22,7 @@ from bot.connections import (
     still_sealed_for,
 )
 from bot.errors import BadInput, SealBroken
-from bot.organizations import bring_in, mark, new_directory
+from bot.organizations import bring_in, mark, new_connection
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.rules import FIELDS, set_global_rule
 from bot.switches import switch_of, turn
@@ -281,7 +281,7 @@ def _directory(
     overwrite_credentials: bool,
 ) -> None:
     if connection is None:
-        connection = new_directory(organization, wanted.name, wanted.kind, wanted.settings)
+        connection = new_connection(organization, wanted.name, wanted.kind, wanted.settings)
         _credential(world, keys, wanted, connection, overwrite_credentials)
         off = _switch(wanted, connection)
         add_connections(session, [connection])

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from bot.connections import ITGLUE, checked_vault, credential_for, seal_credential, settings_of, still_sealed_for
 from bot.errors import BadInput, Refused, SealBroken
-from bot.organizations import add_vault, new_vault, put_vault, why_not_replaced
+from bot.organizations import add_vault, new_connection, put_vault, why_not_replaced
 from bot.world_file.document import Document, Place
 from bot.world_file.entries import Entry, Name, did_you_mean, reference
 from storage.connections import EMBEDDED, name_key
@@ -116,7 +116,7 @@ def put(
     if wanted.kind == EMBEDDED and present is None:
         vault = add_vault(session, organization, wanted.name)
         return vault, before, _described(vault), []
-    new = new_vault(organization, wanted.name, wanted.kind, wanted.settings)
+    new = new_connection(organization, wanted.name, wanted.kind, wanted.settings)
     said = _key(document, keys, wanted, new)
     vault = put_vault(session, organization, new)
     return vault, before, _described(vault), said

@@ -302,6 +302,9 @@ class EntraWorld:
         self._secret = self.app.secret()
         self._passed = 0.0
 
+    def tries(self, who: Who, password: str) -> None:
+        """Nobody signs in here: a password is proved by its set-time."""
+
     def connect(self) -> Entra:
         place = {"login": self.graph.login, "graph": self.graph.graph, "ca": Path(self.graph.ca_file).read_text()}
         settings = EntraSettings.parse({"tenant_id": self.tenant.id, "client_id": self.app.client_id, "cloud": place})

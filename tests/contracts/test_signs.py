@@ -1,11 +1,15 @@
 """What every directory promises about signs that something still uses an earlier password."""
 
 import pytest
+from pydantic import SecretStr
 
 from bot.directories.base import Directory, Sign
 from bot.errors import NoAnswer, Unreachable
 from tests.contracts.directories import FIRST, Who, World
-from tests.contracts.test_directory import OURS, WRONG, directory, world  # noqa: F401 - the same two directories
+from tests.contracts.test_directory import SIGNED_IN_TO, WRONG, directory, world  # noqa: F401 - the same directories
+
+OURS = SecretStr("0urs-of-a-Test!é")
+pytestmark = pytest.mark.parametrize("world", SIGNED_IN_TO, indirect=True)
 
 
 def sign_of(directory: Directory, who: Who) -> Sign:  # noqa: F811

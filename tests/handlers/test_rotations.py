@@ -239,7 +239,7 @@ def test_status_and_history_say_how_things_stand(office: Office) -> None:
     office.vic.types("/rotate status", in_="#acme")
     office.vic.modal("Status").says("never rotated").says("Alice O'Brien")
     office.vic.types("/rotate history alice.obrien", in_="#acme")
-    seen = office.vic.modal("Record").says("Successful").says("holds now")
+    seen = office.vic.modal("Record").says("Successful").says("Holds now")
     assert "Rotate now" not in seen.buttons
     assert office.audit("record.history_seen")
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import setup as drawing
+from blocks import vaults
 from bot import credentials
 from bot.credentials import Tried
 from bot.demo.practice_faults import Fault, Hold
@@ -300,10 +301,12 @@ def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
     ]
     findings = [Finding(list(Level)[each % 3], HOSTILE * 3, HOSTILE) for each in range(many)]
     memo = {"for": "U1", "organization": 1}
+    vault = Connection(name=HOSTILE, name_key="x", side="vault", kind=HOSTILE, organization_id=1, synced_at=now())
     made = Made(SecretStr("https://rekey.example.test/credential#" + "A" * 43), now())
     views = [
         drawing.overview(organization, shown, memo),
-        drawing.overview(organization, shown, memo, "✅ told"),
+        drawing.overview(organization, shown, memo, "✅ told", vault, vault_empty=not many),
+        vaults.form(organization, ["https://" + "x" * 80, "http://127.0.0.1:9100"], memo),
         drawing.bind("C012345", memo, may_found=bool(many)),
         drawing.directory(organization, ["active-directory", "practice"][: 1 + bool(many)], memo),
         drawing.credential_link(HOSTILE, made, made.address, memo),
@@ -311,5 +314,5 @@ def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
     ]
     for view in views:
         assert not validate(view)
-    card = drawing.connected(organization, HOSTILE, findings)
+    card = drawing.connected(organization, vault, findings)
     assert not validate({"text": card.text, "blocks": card.blocks})

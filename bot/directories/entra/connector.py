@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from pydantic import SecretStr
 
-from bot.directories.base import Changes, Finding, Look, Proof, SeenTenant, Standing, Verdict
+from bot.directories.base import Changes, Finding, Look, Proof, SeenTenant, Signs, Standing, Verdict
 from bot.directories.entra import diagnostics, onboarding, reading, writing
 from bot.directories.entra.accounts import User, set_at, upn
 from bot.directories.entra.clock import GraphClock
@@ -144,6 +144,12 @@ class Entra:
             cause="no-unlock",
             mend="Wait, and find out who tries wrong passwords (Entra admin center, Sign-in logs).",
         )
+
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+        """See the port. Graph shows neither wrong passwords nor lockouts without the sign-in logs, which take a licence
+        and a permission of their own: nothing is found.
+        """
+        return Signs(())
 
     def sign_out(self, account: str) -> None:
         """See `SignsOut`. Guests' sessions are their own tenant's and go on."""

@@ -37,6 +37,7 @@ from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
+from storage.policies import keep_policies
 from storage.portions import PORTION
 from storage.revisions import Safe
 from storage.tasks import request_sync
@@ -102,6 +103,8 @@ def sync(
         renamed = set(connection.domain_names) != set(changes.domain_names)
         connection.domain_names = sorted(changes.domain_names)
         connection.cursor, connection.synced_at = changes.cursor, now()
+        policies = [policy.to_json() for policy in changes.policies]
+        keep_policies(session, connection_id, policies, changes.policies_trouble, now())
         session.add(connection)
         session.flush()
         if changes.complete or renamed:

@@ -24,6 +24,7 @@ from handlers import (
     reveal,
     rotate_command,
     rotations,
+    rules,
     settings,
     setup,
 )
@@ -36,6 +37,7 @@ SLICES: tuple[ModuleType, ...] = (
     rotations,
     records,
     reveal,
+    rules,
     settings,
     setup,
     approvals,

@@ -6,7 +6,6 @@ refuses when the outcome is no longer the one that was shown.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import SecretStr
 from sqlmodel import Session
@@ -16,17 +15,19 @@ from bot.connections import credential_for, seal_credential, settings_of, still_
 from bot.errors import BadInput, SealBroken
 from bot.organizations import add_vault, bring_in, mark, new_directory
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
-from bot.rules import FIELDS, set_global_rule
 from bot.world_file.document import Place
 from bot.world_file.entries import DIRECTORY_KINDS
 from bot.world_file.reading import DirectoryWanted, OrganizationWanted, World
+from bot.world_file.rules import Changes, set_global, set_own, set_unscheduled
+from bot.world_file.words import differences, shown
 from storage.connections import add_connections, connections_of, name_key
 from storage.database import Database
 from storage.grants import operators_with, set_operators
 from storage.models import Connection, Organization, Role
 from storage.organizations import organizations
-from storage.rules import GLOBAL, rules_by_scope
 from storage.sealing import KeyRing
+
+_BY = "the world file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
     if world.administrators is not None:
         _roles(session, plan, Role.ADMINISTRATOR, None, world.administrators)
     if world.rule is not None:
-        _rule(session, plan, world.rule)
+        _keep(plan, set_global(session, world.rule, _BY))
     stored = {organization.name_key: organization for organization in organizations(session)}
     released = _release_channels(session, world, stored)
     connections: dict[int, list[Connection]] = {}
@@ -108,6 +109,10 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
     for wanted in world.organizations:
         key = name_key(wanted.entry.name)
         organization = _organization(session, plan, wanted, stored.get(key), released.get(key))
+        if "rule" in wanted.entry.model_fields_set:
+            _keep(plan, set_own(session, organization, wanted.rule, _BY), organization)
+        if wanted.entry.unscheduled is not None:
+            _keep(plan, set_unscheduled(session, organization, wanted.entry.unscheduled, _BY), organization)
         known = connections.get(organization.id, [])
         _vault(session, plan, world, wanted, organization, known)
         for directory in wanted.directories:
@@ -147,11 +152,11 @@ def _roles(session: Session, plan: Plan, role: Role, organization: Organization 
             plan.add(f"+ {role} {where}: {operator}", "role.given", organization, operator)
 
 
-def _rule(session: Session, plan: Plan, wanted: Any) -> None:
-    rule = rules_by_scope(session, [])[GLOBAL]
-    before = {name: getattr(rule, name) for name in FIELDS}
-    if set_global_rule(session, wanted):
-        plan.add(f"~ rule: {_differences(before, wanted)}", "rule.changed")
+def _keep(plan: Plan, changes: Changes, organization: Organization | None = None) -> None:
+    """Rules that were changed become part of the plan."""
+    plan.notes += changes.notes
+    for line, event in changes.lines:
+        plan.add(line, event, organization)
 
 
 # ---- organizations ---------------------------------------------------------------------------------------------------
@@ -197,16 +202,16 @@ def _organization(
         before["channel"] = released
     if before != wishes:
         plan.add(
-            f"~ organization {organization.name}: {_differences(before, wishes)}", "organization.changed", organization
+            f"~ organization {organization.name}: {differences(before, wishes)}", "organization.changed", organization
         )
         for name, value in wishes.items():
             setattr(organization, name, value)
     if entry.tiers is not None:
         marks = {tier: sorted(set(usernames), key=str.casefold) for tier, usernames in entry.tiers.items() if usernames}
         if marks != organization.marks:
-            differences = _differences(organization.marks, marks)
+            moved = differences(organization.marks, marks)
             changed = mark(session, organization, marks)
-            line = f"~ tiers of {organization.name}: {differences} ({changed} known accounts change tier)"
+            line = f"~ tiers of {organization.name}: {moved} ({changed} known accounts change tier)"
             plan.add(line, "organization.marked", organization)
     session.add(organization)
     return organization
@@ -250,7 +255,7 @@ def _directory(
         connection = new_directory(organization, wanted.name, wanted.kind, wanted.settings)
         _credential(world, keys, wanted, connection, overwrite_credentials)
         add_connections(session, [connection])
-        where = f", {_shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""
+        where = f", {shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""
         line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{where})"
         plan.add(line, "connection.added", organization, wanted.name)
     else:
@@ -261,7 +266,7 @@ def _directory(
         wishes = {"name": wanted.name, **wanted.settings}
         connection.settings = {**connection.settings, **wanted.settings}
         connection.name = wanted.name
-        changes = [_differences(before, wishes)] if before != wishes else []
+        changes = [differences(before, wishes)] if before != wishes else []
         changes += _credential(world, keys, wanted, connection, overwrite_credentials)
         if not changes:
             return
@@ -318,23 +323,3 @@ def _same_name(world: World, place: Place, name: str, side: str, known: Iterable
     if found is not None and found.side != side:
         raise world.document.wrong(place, f"{name} is the name of a {found.side} of this organization already")
     return found
-
-
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
-def _differences(before: Any, after: Any) -> str:
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return ", ".join(f"{name} {_shown(name, before.get(name))} → {_shown(name, after.get(name))}" for name in names)
-
-
-def _shown(name: str, value: Any) -> str:
-    if value is None or value == []:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if name == "ca":
-        return f"certificate of {len(value)} characters"
-    if name == "servers":
-        return " ".join(f"{server['host']}:{server['port']}" for server in value)
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

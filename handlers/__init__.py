@@ -15,6 +15,7 @@ from bot.services import Services
 from handlers import (
     aftershocks,
     approvals,
+    attention,
     channels,
     errors,
     home,
@@ -25,6 +26,7 @@ from handlers import (
     rotate_command,
     rotations,
     rules,
+    schedule,
     settings,
     setup,
 )
@@ -38,10 +40,12 @@ SLICES: tuple[ModuleType, ...] = (
     records,
     reveal,
     rules,
+    schedule,
     settings,
     setup,
     approvals,
     aftershocks,
+    attention,
     channels,
 )
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
@@ -59,11 +63,12 @@ def register(app: App, services: Services, known: People) -> None:
     rotate_command.register_rest(app)
 
 
-def writes() -> Mapping[str, Write]:
+def writes(services: Services) -> Mapping[str, Write]:
     """How each kind of letter is written."""
     found: dict[str, Write] = {}
     for each in SLICES:
         found |= getattr(each, "WRITES", {})
+        found |= each.writes(services) if hasattr(each, "writes") else {}
     return found
 
 

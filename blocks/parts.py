@@ -25,6 +25,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from bot.errors import BadInput
+from storage.models import SCHEDULE
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -99,6 +100,8 @@ def account(domain: str, username: str) -> str:
 
 def person(key: str | None) -> str:
     """An operator in mrkdwn: Slack shows the name; who asked on the command line is shown by key."""
+    if key == SCHEDULE:
+        return "the schedule"
     if key and _SLACK_ID.fullmatch(key):
         return f"<@{key}>"
     return f"`{escape(key or 'somebody', 100)}`"

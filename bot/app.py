@@ -1,8 +1,8 @@
 """The composition root: builds everything once and wires it; lower floors get what they must not import."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from slack_bolt import App
@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from sqlmodel import Session
 
 import handlers
-from bot import credential_ends
+from bot import credential_ends, digest, stuck
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
@@ -18,6 +18,7 @@ from bot.http_mode import SLACK_PATH, HttpMode
 from bot.mail import Mail
 from bot.notices import Notices
 from bot.rotation import requests, watching
+from bot.rotation.announcing import Announcer
 from bot.rotation.scheduled import keep_time
 from bot.scheduler import Scheduler
 from bot.services import Services
@@ -105,8 +106,20 @@ def scheduler(services: Services, *, keeps_rules: bool = False) -> Scheduler:
         notices=notices(services) if settings.slack_bot_token is not None else None,
         mail=mail(services) if settings.slack_bot_token is not None and settings.smtp_host is not None else None,
         chores=partial(_chores, services),
-        rules=partial(keep_time, services.database, services.trail) if keeps_rules else None,
+        rules=_rules(services) if keeps_rules else None,
     )
+
+
+def _rules(services: Services) -> Callable[[datetime], None]:
+    """What falls due is taken up, what will is told beforehand, and whoever wants it is told of each day."""
+    announcer = Announcer(services.database, services.settings)
+
+    def keep(at: datetime) -> None:
+        keep_time(services.database, services.trail, at)
+        announcer(at)
+        digest.tell(services.database, services.settings, at)
+
+    return keep
 
 
 def notices(services: Services) -> Notices:
@@ -129,7 +142,7 @@ def mail(services: Services) -> Mail:
         services.database,
         settings,
         Slack(slack_client(settings)),
-        handlers.writes(),
+        handlers.writes(services),
         administrators=settings.administrators,
     )
 
@@ -137,6 +150,7 @@ def mail(services: Services) -> Mail:
 def _chores(services: Services, session: Session) -> None:
     requests.look_after(session, services.trail, services.settings, now())
     watching.look_after(session, services.safe, services.trail, now())
+    stuck.look_after(session, services.settings, now())
     end_the_rest(session)
     credential_ends.look_after(session, services.trail, services.settings.administrators, now())
     forget_interactions(session, now() - _REPEATS)

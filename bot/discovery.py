@@ -41,6 +41,7 @@ from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
 from storage.persons import settle_persons
+from storage.policies import keep_policies
 from storage.portions import PORTION
 from storage.revisions import Safe
 from storage.tasks import request_sync
@@ -108,6 +109,8 @@ def sync(
         connection.domain_names = sorted(changes.domain_names)
         connection.cursor, connection.synced_at = changes.cursor, now()
         credential_ends.keep(session, connection, ends_at, now())
+        policies = [policy.to_json() for policy in changes.policies]
+        keep_policies(session, connection_id, policies, changes.policies_trouble, now())
         session.add(connection)
         session.flush()
         moved = settle_persons(session, connection.organization_id) if added or changed or gone else []

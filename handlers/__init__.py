@@ -15,6 +15,7 @@ from bot.services import Services
 from handlers import (
     aftershocks,
     approvals,
+    attention,
     channels,
     errors,
     home,
@@ -24,6 +25,8 @@ from handlers import (
     reveal,
     rotate_command,
     rotations,
+    rules,
+    schedule,
     settings,
     setup,
     switches,
@@ -41,6 +44,8 @@ SLICES: tuple[ModuleType, ...] = (
     records,
     versions,
     reveal,
+    rules,
+    schedule,
     settings,
     setup,
     vaults,
@@ -48,6 +53,7 @@ SLICES: tuple[ModuleType, ...] = (
     switches,
     approvals,
     aftershocks,
+    attention,
     channels,
 )
 """Each has `register(app, services)`, `WORDS` where it answers to words of /rotate, `DRAWS` where it has notices (or
@@ -65,11 +71,12 @@ def register(app: App, services: Services, known: People) -> None:
     rotate_command.register_rest(app)
 
 
-def writes() -> Mapping[str, Write]:
+def writes(services: Services) -> Mapping[str, Write]:
     """How each kind of letter is written."""
     found: dict[str, Write] = {}
     for each in SLICES:
         found |= getattr(each, "WRITES", {})
+        found |= each.writes(services) if hasattr(each, "writes") else {}
     return found
 
 

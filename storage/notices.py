@@ -169,6 +169,11 @@ def owed(session: Session, at: datetime, limit: int) -> list[Notice]:
     return list(session.exec(statement))
 
 
+def notices_of_kind(session: Session, kind: str) -> list[Notice]:
+    """The notices of this kind that may still change, whatever they are about."""
+    return list(session.exec(select(Notice).where(Notice.kind == kind, _OPEN).order_by(col(Notice.id))))
+
+
 def undelivered(session: Session, organization_ids: Collection[int]) -> list[Notice]:
     """Notices about these organizations that are owed and in trouble, the oldest first: for Home and the doctor."""
     statement = select(Notice).where(

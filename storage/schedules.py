@@ -255,7 +255,9 @@ def take_over(session: Session, rotation_ids: Sequence[int], operator: str, *, b
         session.execute(
             update(Rotation)
             .where(
-                col(Rotation.id).in_(waiting), col(Rotation.revision_id).is_(None), Rotation.requested_by == SCHEDULE
+                col(Rotation.id).in_(waiting),
+                col(Rotation.revision_id).is_(None),
+                col(Rotation.requested_by) == SCHEDULE,
             )
             .values(requested_by=operator, by_name=by_name)
             .execution_options(synchronize_session=False)

@@ -11,15 +11,17 @@ import pytest
 
 from bot.audit import Trail
 from bot.demo.practice_directory import PracticeDirectory
-from bot.demo.practice_domain import PracticeDomain
+from bot.demo.practice_domain import PracticeDomain, PracticePolicy
 from bot.directories.base import Changes, SeenAccount
 from bot.discovery import SyncResult, sync
 from bot.errors import NoAnswer, Refused
 from bot.matching import review
+from bot.passwords import PasswordPolicy
 from storage.accounts import accounts_of, get_account
 from storage.connections import get_connection
 from storage.database import Database
 from storage.models import Account, MatchState, Organization, Tier
+from storage.policies import policies_shown
 from storage.revisions import Safe
 from tests.matching.worlds import ADMINISTRATOR, World, new_world
 from tests.storage.databases import KINDS, migrated_database
@@ -81,6 +83,18 @@ def test_the_first_sync_reads_everything_and_suggests(world: World, domain: Prac
     assert [(event.event, event.subject, event.result) for event in world.events()] == [
         ("directory.synced", "CORP", "ok")
     ]
+
+
+def test_what_a_directory_demands_of_passwords_is_known_after_reading_it(world: World, domain: PracticeDomain) -> None:
+    domain.policy = PracticePolicy(length=14)
+    domain.account("bob").policy = PracticePolicy(length=25, complexity=False)
+    for _ in range(2):
+        read(world, domain)
+    with world.database.reading() as session:
+        [(connection, shown)] = [(where, what) for _, where, what in policies_shown(session) if what is not None]
+    assert (connection.side, shown.trouble) == ("directory", "")
+    found = [PasswordPolicy.from_json(each) for each in shown.policies]
+    assert [(each.length, each.classes, each.forbidden) for each in found] == [(14, 3, ()), (25, 0, ())]
 
 
 def test_a_second_sync_without_changes_changes_nothing(world: World, domain: PracticeDomain) -> None:

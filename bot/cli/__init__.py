@@ -18,6 +18,8 @@ from bot.cli import (
     records,
     reveal,
     rotate,
+    rules,
+    schedule,
     serve,
     status,
     switches,
@@ -46,6 +48,8 @@ app.command()(status.status)
 app.command()(history.history)
 app.command()(reveal.reveal)
 app.add_typer(operators.commands, name="operators")
+app.add_typer(rules.commands, name="rules")
+app.add_typer(schedule.commands, name="schedule")
 app.command()(doctor.doctor)
 app.command()(freeze.stop)
 app.command()(freeze.start)

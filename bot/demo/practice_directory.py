@@ -79,6 +79,7 @@ class PracticeDirectory:
                 complete=complete,
                 removed=() if complete else domain.removed_since(after),
                 domain_names=(domain.name.lower(), domain.dns_name.lower()),
+                policies=domain.shown_policies(),
             )
 
     def may_rotate(self, account: str) -> Standing:

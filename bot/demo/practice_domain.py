@@ -15,7 +15,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -258,11 +258,20 @@ class PracticeDomain(FallibleServer):
     def shown_policy(self, account: PracticeAccount) -> PasswordPolicy:
         """What anybody may read of what this account's password has to satisfy: everything but the banned words."""
         policy = self.policy_of(account)
-        which = "A fine-grained password policy" if account.policy else "The domain's password policy"
+        names = name_parts(account.username, account.display_name) if policy.complexity else ()
+        return replace(self._shown(policy), forbidden=names)
+
+    def shown_policies(self) -> tuple[PasswordPolicy, ...]:
+        """The same of every policy somebody here is under, the domain's first."""
+        with self.lock:
+            own = dict.fromkeys(account.policy for account in self._accounts.values() if account.policy)
+        return tuple(self._shown(policy) for policy in (self.policy, *own))
+
+    def _shown(self, policy: PracticePolicy) -> PasswordPolicy:
+        which = "The domain's password policy" if policy is self.policy else "A fine-grained password policy"
         return PasswordPolicy(
             length=policy.length,
             classes=3 if policy.complexity else 0,
-            forbidden=name_parts(account.username, account.display_name) if policy.complexity else (),
             sources=(f"{which} of {self.name} asks for at least {policy.length} characters.",),
         )
 

@@ -72,6 +72,11 @@ class Changes:
     removed: tuple[str, ...] = ()
     domain_names: tuple[str, ...] = ()
     """Qualifiers usernames of this directory may carry: NetBIOS name, DNS name, UPN suffixes; lower case."""
+    policies: tuple[PasswordPolicy, ...] = ()
+    """Every password policy that holds for somebody here, the common one first, without the parts of names it forbids:
+    so that rules can be held against them beforehand. `Standing.policy` is what counts when a password is made."""
+    policies_trouble: str = ""
+    """Which of them could not be read, and what that means: a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,10 @@ class EntraEntry(DirectoryEntry):
 
 
 class OrganizationEntry(Entry):
-    """One organization. `directories` and the `vault` are read one by one, each by the entry of its kind."""
+    """One organization. `directories` and the `vault` are read one by one, each by the entry of its kind; what `rule`
+    may hold is the business of `bot.rules`, and `rule: null` takes the organization's own away. `unscheduled` names
+    records.
+    """
 
     name: Name
     channel: ChannelId | None = None
@@ -195,6 +198,8 @@ class OrganizationEntry(Entry):
     viewers: list[OperatorId] | None = None
     bulk: list[Annotated[str, _one_of(BULK_TIERS)]] | None = None
     tiers: dict[Annotated[str, _one_of(MARKABLE)], list[Username]] | None = None
+    rule: dict[str, Any] | None = None
+    unscheduled: list[Username] | None = None
     directories: list[dict[str, Any]] = []
     vault: dict[str, Any]
 

@@ -6,15 +6,16 @@ import yaml
 from sqlmodel import Session
 
 from bot.connections import settings_of
-from bot.rules import FIELDS
 from bot.switches import switch_of
 from bot.world_file import vaults
 from bot.world_file.kinds import CREDENTIALS, references
+from bot.world_file.rules import exported
 from storage.connections import connections_of
 from storage.grants import operators_with
-from storage.models import Connection, Organization, Role
+from storage.models import Connection, Organization, Role, Rule
 from storage.organizations import organizations
 from storage.rules import GLOBAL, rules_by_scope
+from storage.schedules import excluded_records
 from storage.switches import off_everywhere
 
 
@@ -38,17 +39,18 @@ _Dumper.add_representer(
 
 def export_world(session: Session) -> dict[str, Any]:
     """Everything a world file can say, as plain values. CAs stand in it; credentials only by where they came from."""
-    rule = rules_by_scope(session, [])[GLOBAL]
+    everybody = organizations(session)
+    rules = rules_by_scope(session, [organization.uid for organization in everybody])
     connections: dict[int, list[Connection]] = {}
     for organization, connection in connections_of(session):
         connections.setdefault(organization.id, []).append(connection)
     return {
         "administrators": operators_with(session, Role.ADMINISTRATOR, None),
         **({} if off_everywhere(session) is None else {"rotation": False}),
-        "rule": {name: getattr(rule, name) for name in FIELDS if getattr(rule, name) is not None},
+        "rule": exported(rules[GLOBAL]),
         "organizations": [
-            _organization(session, organization, connections.get(organization.id, []))
-            for organization in organizations(session)
+            _organization(session, organization, rules.get(organization.uid), connections.get(organization.id, []))
+            for organization in everybody
         ],
     }
 
@@ -58,7 +60,9 @@ def written(world: dict[str, Any]) -> str:
     return yaml.dump(_with_blocks(world), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _organization(session: Session, organization: Organization, connections: list[Connection]) -> dict[str, Any]:
+def _organization(
+    session: Session, organization: Organization, rule: Rule | None, connections: list[Connection]
+) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": organization.name,
         "channel": organization.channel,
@@ -67,6 +71,8 @@ def _organization(session: Session, organization: Organization, connections: lis
         "viewers": operators_with(session, Role.VIEWER, organization.id) or None,
         "bulk": organization.bulk,
         "tiers": organization.marks or None,
+        "rule": exported(rule) if rule is not None else None,
+        "unscheduled": [record.name for record in excluded_records(session, organization.id)] or None,
         "directories": [_directory(connection) for connection in connections if connection.side == "directory"],
     }
     for connection in connections:

@@ -6,7 +6,6 @@ refuses when the outcome is no longer the one that was shown.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import SecretStr
 from sqlmodel import Session
@@ -24,22 +23,24 @@ from bot.connections import (
 from bot.errors import BadInput, SealBroken
 from bot.organizations import bring_in, mark, new_connection
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
-from bot.rules import FIELDS, set_global_rule
 from bot.switches import switch_of, turn
 from bot.world_file import vaults
 from bot.world_file.document import Place
 from bot.world_file.kinds import CREDENTIALS, DirectoryWanted, references
 from bot.world_file.reading import OrganizationWanted, World
+from bot.world_file.rules import Changes, set_global, set_own, set_unscheduled
+from bot.world_file.words import differences, shown
 from storage.connections import EMBEDDED, add_connections, connections_of, name_key
 from storage.database import Database
 from storage.grants import operators_with, set_operators
 from storage.models import Connection, Organization, Role, now
 from storage.organizations import organizations
-from storage.rules import GLOBAL, rules_by_scope
 from storage.sealing import KeyRing
 from storage.switches import keep_off_everywhere, keep_on_everywhere, off_everywhere
 
 _BY = "rekey apply"
+
+_BY = "the world file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
     if world.rotation is not None:
         _rotation(session, plan, on=world.rotation)
     if world.rule is not None:
-        _rule(session, plan, world.rule)
+        _keep(plan, set_global(session, world.rule, _BY))
     stored = {organization.name_key: organization for organization in organizations(session)}
     released = _release_channels(session, world, stored)
     connections: dict[int, list[Connection]] = {}
@@ -123,6 +124,10 @@ def _carry_out(session: Session, keys: KeyRing, world: World, overwrite_credenti
     for wanted in world.organizations:
         key = name_key(wanted.entry.name)
         organization = _organization(session, plan, wanted, stored.get(key), released.get(key))
+        if "rule" in wanted.entry.model_fields_set:
+            _keep(plan, set_own(session, organization, wanted.rule, _BY), organization)
+        if wanted.entry.unscheduled is not None:
+            _keep(plan, set_unscheduled(session, organization, wanted.entry.unscheduled, _BY), organization)
         known = connections.get(organization.id, [])
         _vault(session, plan, world, keys, wanted, organization, known)
         for directory in wanted.directories:
@@ -173,11 +178,11 @@ def _rotation(session: Session, plan: Plan, *, on: bool) -> None:
         plan.add("~ rotation everywhere: yes → no", "rotation.switched_off")
 
 
-def _rule(session: Session, plan: Plan, wanted: Any) -> None:
-    rule = rules_by_scope(session, [])[GLOBAL]
-    before = {name: getattr(rule, name) for name in FIELDS}
-    if set_global_rule(session, wanted):
-        plan.add(f"~ rule: {_differences(before, wanted)}", "rule.changed")
+def _keep(plan: Plan, changes: Changes, organization: Organization | None = None) -> None:
+    """Rules that were changed become part of the plan."""
+    plan.notes += changes.notes
+    for line, event in changes.lines:
+        plan.add(line, event, organization)
 
 
 # ---- organizations ---------------------------------------------------------------------------------------------------
@@ -223,16 +228,16 @@ def _organization(
         before["channel"] = released
     if before != wishes:
         plan.add(
-            f"~ organization {organization.name}: {_differences(before, wishes)}", "organization.changed", organization
+            f"~ organization {organization.name}: {differences(before, wishes)}", "organization.changed", organization
         )
         for name, value in wishes.items():
             setattr(organization, name, value)
     if entry.tiers is not None:
         marks = {tier: sorted(set(usernames), key=str.casefold) for tier, usernames in entry.tiers.items() if usernames}
         if marks != organization.marks:
-            differences = _differences(organization.marks, marks)
+            moved = differences(organization.marks, marks)
             changed = mark(session, organization, marks)
-            line = f"~ tiers of {organization.name}: {differences} ({changed} known accounts change tier)"
+            line = f"~ tiers of {organization.name}: {moved} ({changed} known accounts change tier)"
             plan.add(line, "organization.marked", organization)
     session.add(organization)
     return organization
@@ -257,7 +262,7 @@ def _vault(
         line = f"+ vault {vault.name} of {organization.name} ({vault.kind}{where})"
         plan.add(line, "connection.added", organization, vault.name)
     elif before != after or said:
-        changes = ([_differences(before, after)] if before != after else []) + said
+        changes = ([differences(before, after)] if before != after else []) + said
         line = f"~ vault {named} of {organization.name}: {'; '.join(changes)}"
         plan.add(line, "connection.changed", organization, vault.name)
     else:
@@ -285,7 +290,7 @@ def _directory(
         _credential(world, keys, wanted, connection, overwrite_credentials)
         off = _switch(wanted, connection)
         add_connections(session, [connection])
-        where = [f", {_shown(key, wanted.settings[key])}" for key in ("servers", "tenant_id") if key in wanted.settings]
+        where = [f", {shown(key, wanted.settings[key])}" for key in ("servers", "tenant_id") if key in wanted.settings]
         line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{''.join([*where, *off])})"
         plan.add(line, "connection.added", organization, wanted.name)
     else:
@@ -296,7 +301,7 @@ def _directory(
         wishes = {**before, "name": wanted.name, **wanted.settings}
         connection.settings = {**connection.settings, **wanted.settings}
         connection.name = wanted.name
-        changes = [_differences(before, wishes)] if _said(before) != _said(wishes) else []
+        changes = [differences(before, wishes)] if _said(before) != _said(wishes) else []
         expect_end(connection, given_anew=False)
         changes += _credential(world, keys, wanted, connection, overwrite_credentials)
         changes += [each.removeprefix(", ") for each in _switch(wanted, connection)]
@@ -353,7 +358,7 @@ def _switch(wanted: DirectoryWanted, connection: Connection) -> list[str]:
     if wanted.on is None or wanted.on is was_on:
         return []
     turn(connection, on=wanted.on, by=_BY)
-    return [f", {switch_of(wanted.kind).field} {_shown('', was_on)} → {_shown('', wanted.on)}"]
+    return [f", {switch_of(wanted.kind).field} {shown('', was_on)} → {shown('', wanted.on)}"]
 
 
 def _stored(keys: KeyRing, connection: Connection) -> SecretStr | None:
@@ -371,34 +376,10 @@ def _same_name(world: World, place: Place, name: str, side: str, known: Iterable
     return found
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
 def _pointing(kind: str, reference: str | None) -> str:
     return " and ".join(references(kind, reference).values()) or "none"
 
 
-def _said(values: Any) -> Any:
+def _said(values: Mapping[str, object]) -> dict[str, object]:
     """What stands there; that something does not is the same as that it is left out."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _differences(before: Any, after: Any) -> str:
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return ", ".join(f"{name} {_shown(name, before.get(name))} → {_shown(name, after.get(name))}" for name in names)
-
-
-def _shown(name: str, value: Any) -> str:
-    if value is None or value == []:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if name == "tenant_id":
-        return f"tenant {value}"
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_shown(key, each)}" for key, each in value.items())
-    if name in ("ca", "certificate"):
-        return f"certificate of {len(value)} characters"
-    if name == "servers":
-        return " ".join(f"{server['host']}:{server['port']}" for server in value)
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -42,6 +42,8 @@ class OrganizationWanted:
     entry: OrganizationEntry
     directories: tuple[DirectoryWanted, ...]
     vault: VaultWanted
+    rule: Mapping[str, object] | None = None
+    """Its own rule, where the entry has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def read_world(path: Path, settings: Settings, extra_kinds: Collection[str] = ()
     """Read and judge a world file. `extra_kinds` are directory kinds that need a name and nothing else."""
     document = read(path)
     entry = _fitted(document, (), WorldEntry, {} if document.value is None else document.value)
-    rule = None if entry.rule is None else _rule(document, entry.rule)
+    rule = None if entry.rule is None else _rule(document, ("rule",), entry.rule)
     organizations = tuple(
         _organization(document, ("organizations", number), organization, settings, extra_kinds)
         for number, organization in enumerate(entry.organizations)
@@ -92,7 +94,8 @@ def _organization(
             earlier = marked.setdefault(username.casefold(), tier)
             if earlier != tier:
                 raise document.wrong((*place, "tiers", tier, number), f"{username} is marked {earlier} already")
-    return OrganizationWanted(place, entry, directories, vault)
+    rule = None if entry.rule is None else _rule(document, (*place, "rule"), entry.rule)
+    return OrganizationWanted(place, entry, directories, vault, rule)
 
 
 def _vault(document: Document, place: Place, value: Mapping[str, Any], settings: Settings) -> VaultWanted:
@@ -153,12 +156,12 @@ def _problem(document: Document, start: Place, details: ErrorDetails) -> tuple[i
     return document.lines.get(known, 1), place, what
 
 
-def _rule(document: Document, values: Mapping[str, object]) -> Mapping[str, object]:
+def _rule(document: Document, place: Place, values: Mapping[str, object]) -> Mapping[str, object]:
     try:
         return checked(values)
     except BadInput as error:
         field, _, what = str(error).partition(": ")
-        raise document.wrong(tuple(field.split(".")), what.removesuffix(".")) from None
+        raise document.wrong((*place, field.partition(".")[2]), what.removesuffix(".")) from None
 
 
 def _refuse_twins(document: Document, named: Collection[tuple[Place, str]]) -> None:

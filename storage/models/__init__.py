@@ -25,7 +25,7 @@ from storage.models.people import (
 from storage.models.proof import AuditEvent, Fact
 from storage.models.rotations import Lane, ProofTry, Rotation, Task
 from storage.models.schedules import DirectoryPolicies, DueTime, Exclusion, Postponement, Timetable
-from storage.models.telling import Aftershock, Letter, Wish
+from storage.models.telling import Aftershock, Announcement, Letter, Wish
 from storage.models.words import (
     SCHEDULE,
     ApprovalState,
@@ -48,6 +48,7 @@ __all__ = [
     "SCHEDULE",
     "Account",
     "Aftershock",
+    "Announcement",
     "Approval",
     "ApprovalState",
     "AuditEvent",

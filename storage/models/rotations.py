@@ -24,6 +24,12 @@ class Rotation(SQLModel, table=True):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index("ix_rotations_record", "record_id", "id"),
+        Index(
+            "ix_rotations_stuck",
+            "organization_id",
+            sqlite_where=text("state = 'stuck'"),
+            postgresql_where=text("state = 'stuck'"),
+        ),
     )
 
     id: int = Field(default=None, primary_key=True)  # None until flushed

@@ -64,6 +64,34 @@ class Letter(SQLModel, table=True):
     """It was sent, or never can be (`trouble` says why)."""
 
 
+class Announcement(SQLModel, table=True):
+    """Somebody was told beforehand what a schedule rotates on one day in one organization: once."""
+
+    __tablename__ = "announcements"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "day"),
+        Index("ix_announcements_open", "begins_at", sqlite_where=text("ended_at IS NULL"),
+              postgresql_where=text("ended_at IS NULL")),
+    )  # fmt: skip
+
+    id: int = Field(default=None, primary_key=True)  # None until flushed
+    organization_id: int = Field(foreign_key="organizations.id")
+    day: str
+    """The organization's local day on which it begins, `2026-11-22`."""
+    due_day: str
+    """What falls due up to and including this local day is meant."""
+    begins_at: datetime
+    version: int = 1
+    """Grows with everything somebody decides about it."""
+    skipped: bool = False
+    decided_by: str | None = None
+    """Who skipped it, or put it off, last."""
+    decided_at: datetime | None = None
+    created_at: datetime = Field(default_factory=now)
+    ended_at: datetime | None = None
+    """It began, was skipped, or became part of another day's."""
+
+
 class Aftershock(SQLModel, table=True):
     """What a directory showed of an account, in the hour after its rotation, that should have ended with it."""
 

@@ -1,4 +1,4 @@
-"""kill -9 while a cloud user, and somebody in Active Directory and the cloud, are rotated: one password, known everywhere.
+"""kill -9 while a cloud user, and somebody in both directories, are rotated: one password, known everywhere.
 
 The same promise as in `test_kill`, with the tenant of a pretend Microsoft and a practice domain, which live on.
 """

@@ -4,7 +4,7 @@ Ordinary accounts may not see fine-grained policies, so "none shown" is not "non
 seen one, a strict one is assumed, and said. Attribute meanings: MS-SAMR 3.1.1.5, MS-ADTS 3.1.1.4.5.36.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.directories.active_directory.entries import Entry
@@ -22,6 +22,7 @@ _ASSUMED_LENGTH = 20
 _ASSUMED_THRESHOLD = 3
 _ASSUMED_WINDOW = timedelta(days=1)
 
+_CONTAINER = "CN=Password Settings Container,CN=System"
 _PSO = (
     "name", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled", "msDS-MinimumPasswordAge",
     "msDS-LockoutThreshold", "msDS-LockoutObservationWindow",
@@ -41,14 +42,16 @@ class Rules:
     """Wrong passwords older than this no longer count."""
     source: str
 
+    @property
+    def policy(self) -> PasswordPolicy:
+        """What holds for everybody under them; besides, nobody's password may hold parts of their own name."""
+        return PasswordPolicy(
+            length=self.length, classes=COMPLEX_CLASSES if self.complexity else 0, sources=(self.source,)
+        )
+
     def for_account(self, username: str, display_name: str | None) -> PasswordPolicy:
         """The policy a new password of this account has to satisfy."""
-        return PasswordPolicy(
-            length=self.length,
-            classes=COMPLEX_CLASSES if self.complexity else 0,
-            forbidden=name_parts(username, display_name),
-            sources=(self.source,),
-        )
+        return replace(self.policy, forbidden=name_parts(username, display_name))
 
 
 def rules_for(session: Session, entry: Entry) -> Rules:
@@ -85,6 +88,20 @@ def domain_rules(session: Session) -> Rules:
     )
 
 
+def shown_policies(session: Session) -> tuple[tuple[PasswordPolicy, ...], str]:
+    """Every policy of the domain that we may read, its own one first; and a sentence about what we may not."""
+    policies = [domain_rules(session).policy]
+    if not would_show(session):
+        return tuple(policies), (
+            "Rekey's account may not read fine-grained password policies there, so those are not compared. Give it the "
+            "right to read the Password Settings Container; until then each password is made careful enough for any."
+        )
+    if session.functionality >= FINE_GRAINED:
+        found = session.find("(objectClass=msDS-PasswordSettings)", _PSO, f"{_CONTAINER},{session.base}")
+        policies += [_fine_grained(entry).policy for entry in found if entry.all("msDS-MinimumPasswordLength")]
+    return tuple(policies), ""
+
+
 def _fine_grained(entry: Entry) -> Rules:
     return Rules(
         length=entry.integer("msDS-MinimumPasswordLength"),
@@ -116,7 +133,7 @@ def would_show(session: Session) -> bool:
     everybody else.
     """
     if "shows" not in session.kept:
-        container = session.read(f"CN=Password Settings Container,CN=System,{session.base}", ("name",))
+        container = session.read(f"{_CONTAINER},{session.base}", ("name",))
         readable = container is not None and container.text("name") is not None
         session.kept["shows"] = readable or session.functionality < FINE_GRAINED
     return bool(session.kept["shows"])

@@ -15,6 +15,7 @@ from ldap3.utils.conv import escape_filter_chars
 
 from bot.directories.active_directory import accounts
 from bot.directories.active_directory.entries import Entry, by_guid
+from bot.directories.active_directory.policy import shown_policies
 from bot.directories.active_directory.privileged import privileged_accounts
 from bot.directories.active_directory.session import Session
 from bot.directories.base import Changes, SeenAccount
@@ -57,6 +58,7 @@ def changes(session: Session, since: str | None) -> Changes:
     # Read first: whatever changes from here on is seen again the next time, never missed.
     usn, invocation = _usn(session), _invocation(session)
     names = _domain_names(session)
+    policies, trouble = shown_policies(session)
     privileged = privileged_accounts(session)
     created = _created(session)
     cursor = _Cursor(invocation, usn, *_sum(created, usn), tuple(sorted(privileged.members)))
@@ -68,7 +70,14 @@ def changes(session: Session, since: str | None) -> Changes:
 
     def everything() -> Changes:
         found = session.find(accounts.SIGN_INS, accounts.LISTED)
-        return Changes(listed(found), cursor.text(), complete=True, domain_names=names)
+        return Changes(
+            listed(found),
+            cursor.text(),
+            complete=True,
+            domain_names=names,
+            policies=policies,
+            policies_trouble=trouble,
+        )
 
     same_database = before is not None and before.invocation == invocation != "" and before.usn <= usn
     if before is None or not same_database or 0 in created.values():
@@ -83,6 +92,8 @@ def changes(session: Session, since: str | None) -> Changes:
         complete=False,
         removed=removed,
         domain_names=names,
+        policies=policies,
+        policies_trouble=trouble,
     )
 
 

@@ -145,7 +145,7 @@ class Entra:
             mend="Wait, and find out who tries wrong passwords (Entra admin center, Sign-in logs).",
         )
 
-    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:
+    def signs_of_trouble(self, accounts: Sequence[str]) -> Signs:  # noqa: ARG002 - the port's
         """See the port. Graph shows neither wrong passwords nor lockouts without the sign-in logs, which take a licence
         and a permission of their own: nothing is found.
         """

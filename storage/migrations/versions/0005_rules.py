@@ -162,6 +162,24 @@ def _telling() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('rotation_id', 'account_id')
     )
+    op.create_table('announcements',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('organization_id', sa.Integer(), nullable=False),
+    sa.Column('day', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('due_day', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('begins_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('skipped', sa.Boolean(), nullable=False),
+    sa.Column('decided_by', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('decided_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('ended_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('organization_id', 'day')
+    )
+    with op.batch_alter_table('announcements', schema=None) as batch_op:
+        batch_op.create_index('ix_announcements_open', ['begins_at'], unique=False, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
     with op.batch_alter_table('profiles', schema=None) as batch_op:
         batch_op.add_column(sa.Column('digest_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default='message'))
         batch_op.add_column(sa.Column('digest_hour', sa.Integer(), nullable=False, server_default='8'))
@@ -172,6 +190,7 @@ def _telling() -> None:
     with op.batch_alter_table('rotations', schema=None) as batch_op:
         batch_op.add_column(sa.Column('taken_by', sqlmodel.sql.sqltypes.AutoString(), nullable=True))
         batch_op.add_column(sa.Column('taken_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True))
+        batch_op.create_index('ix_rotations_stuck', ['organization_id'], unique=False, sqlite_where=sa.text("state = 'stuck'"), postgresql_where=sa.text("state = 'stuck'"))
     only_rotations = sa.text("ended_at IS NULL AND account_id IS NOT NULL AND kind = 'rotate'")
     with op.batch_alter_table('tasks', schema=None) as batch_op:
         batch_op.drop_index('one_open_step')

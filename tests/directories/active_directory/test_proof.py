@@ -175,6 +175,21 @@ def test_not_being_shown_a_fine_grained_policy_is_not_taken_for_having_none(corp
     assert not corp.is_locked(with_one.dn)
 
 
+def test_every_policy_of_the_domain_is_shown_with_a_listing_or_it_is_said_why_not(
+    corp: Domain, staff: ActiveDirectory, connect: Connect
+) -> None:
+    person, name = corp.create_user(unique_name("shown"), displayName="Ada Lovelace"), unique_name("Shown")
+    corp.create_pso(name, applies_to=[person.dn], min_length=23, complexity=False)
+    first, *others = staff.accounts(None).policies
+    assert (first.length, first.classes, first.forbidden) == (7, policy.COMPLEX_CLASSES, ())
+    [ours] = [each for each in others if name in each.sources[0]]
+    assert (ours.length, ours.classes) == (23, 0)
+    assert staff.accounts(None).policies_trouble == ""
+    blind = connect(corp, bind_dn=corp.create_service_account(unique_name("blind"))).accounts(None)
+    assert [each.length for each in blind.policies] == [7]
+    assert "may not read" in blind.policies_trouble
+
+
 # ---- lost replies ----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ The plan is made by doing everything in a writing transaction that is rolled bac
 refuses when the outcome is no longer the one that was shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr

@@ -34,6 +34,9 @@ class Entra:
     out, lists customers' tenants and knows when its credential ends.
 
     `keep_refresh_token` takes every refresh token that Microsoft gives in place of the one before.
+
+    `pace` makes the pace of its writes, once for an app and tenant; `passing` is a clock that only runs forward, and
+    `wait` pauses: by default this machine's.
     """
 
     batch = BATCH

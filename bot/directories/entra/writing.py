@@ -45,7 +45,7 @@ def sign_out(graph: Graph, account: str, tiers: Callable[[], Tiers]) -> None:
     (answer,) = graph.write([Write("POST", f"/users/{account}/revokeSignInSessions")])
     if isinstance(answer, OutsideError):
         raise answer
-    if 200 <= answer.status < 300:
+    if _done(answer):
         return
     if answer.status == 403:
         present = _asked_once(graph, tiers)
@@ -73,13 +73,24 @@ def _password(account: str, secret: SecretStr) -> Write:
 def _outcome(graph: Graph, account: str, answer: Reply | OutsideError, present: _Present) -> str | OutsideError:
     if isinstance(answer, OutsideError):
         return answer
-    if 200 <= answer.status < 300:
-        return graph.host
+    try:
+        if _done(answer):
+            return graph.host
+    except NoAnswer as error:
+        return error
     if answer.status == 403:
         why = _denied(graph, account, present, MAY_SET_PASSWORDS, SET_PASSWORDS, "set passwords")
         if why is not None:
             return why
     return diagnostics.write_failed(answer, account)
+
+
+def _done(reply: Reply) -> bool:
+    """Whether it was done, by a status of success; `NoAnswer` when somebody else than Graph says so."""
+    done = 200 <= reply.status < 300
+    if done and reply.body:
+        reply.json()
+    return done
 
 
 def _noted(doubts: Doubts, account: str, outcome: str | OutsideError) -> str | OutsideError:

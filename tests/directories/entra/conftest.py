@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bot.demo.graph import Application, GraphStandIn, Tenant
 from bot.directories.entra import Entra, EntraCredential, EntraSettings
+from bot.directories.entra.pacing import Pace
 
 
 class Time:
@@ -63,6 +64,7 @@ class Office:
             settings,
             EntraCredential.of(credential),
             keep_refresh_token=keep,
+            pace=lambda: Pace(clock=self.time.now, wait=self.time.wait),
             passing=self.time.now,
             wait=self.time.wait,
         )

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from bot.demo.graph import Application, GraphStandIn, Tenant
 from bot.directories.entra import Entra, EntraCredential, EntraSettings
 from bot.directories.entra.pacing import Pace
+from tests.graph_description import PublishedGraph
 
 
 class Time:
@@ -75,10 +76,17 @@ class Office:
         return [f"{each.method} {each.path}" for each in self.graph.requests if not each.batched]
 
 
+@pytest.fixture(scope="session")
+def published() -> PublishedGraph:
+    return PublishedGraph()
+
+
 @pytest.fixture
-def office() -> Iterator[Office]:
+def office(published: PublishedGraph) -> Iterator[Office]:
+    """Whatever is done in a test was asked for as Microsoft's description of Graph has it."""
     with GraphStandIn() as graph, ExitStack() as stack:
         yield Office(graph, stack)
+        published.check(each for each in graph.requests if 200 <= each.status < 300)
 
 
 @pytest.fixture

@@ -86,7 +86,9 @@ def office(published: PublishedGraph) -> Iterator[Office]:
     """Whatever is done in a test was asked for as Microsoft's description of Graph has it."""
     with GraphStandIn() as graph, ExitStack() as stack:
         yield Office(graph, stack)
-        published.check(each for each in graph.requests if 200 <= each.status < 300)
+        # A PATCH that a fault answered was not read.
+        read = (each for each in graph.requests if each.method != "PATCH" or each.body is not None)
+        published.check(each for each in read if 200 <= each.status < 300)
 
 
 @pytest.fixture

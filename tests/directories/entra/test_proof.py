@@ -53,6 +53,14 @@ def test_a_read_that_lags_behind_is_waited_for_and_nothing_is_sent_again(office:
     assert verdicts == [Verdict.WAIT, Verdict.WAIT, Verdict.WAIT, Verdict.TAKEN]
 
 
+def test_two_writes_within_a_second_are_both_taken_though_the_set_time_shows_one(office: Office, entra: Entra) -> None:
+    user = office.tenant.user("ada", set_ago=timedelta())
+    since = entra.may_rotate(user.id).password_set_at
+    server = entra.set_password(user.id, OURS)
+    user.changed_at = since or user.changed_at  # as it looks within the same second
+    assert entra.confirm(user.id, OURS, since, server).verdict is Verdict.TAKEN
+
+
 def test_a_write_that_was_acknowledged_and_never_shows_is_given_up_after_minutes(office: Office, write: Write) -> None:
     office.tenant.lag = timedelta(hours=1)
     write.send()

@@ -1,6 +1,4 @@
-"""Password hash synchronization between a practice domain and a pretend tenant: what is set in the domain arrives in
-the cloud a while later.
-"""
+"""Password hash synchronization: what is set in a practice domain arrives in a pretend tenant a while later."""
 
 import threading
 from datetime import timedelta

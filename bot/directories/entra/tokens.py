@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from bot.certificates import read_pair
 from bot.directories.entra import diagnostics
+from bot.directories.entra.diagnostics import Enough
 from bot.directories.entra.settings import EntraCredential, EntraSettings
 from bot.errors import BadInput, NoAnswer, OutsideError, SignInRefused, Unreachable
 from bot.http_session import HttpSession, Reply
@@ -54,6 +55,10 @@ class Token:
         if self.delegated:
             return frozenset(str(self.claims["scp"]).split())
         return frozenset(map(str, self.claims.get("roles", ())))
+
+    def lets(self, enough: Enough) -> bool:
+        """Whether one of these was consented to; where the token cannot be read, perhaps."""
+        return not self.claims or not self.permissions.isdisjoint(enough.somebody if self.delegated else enough.app)
 
     @property
     def object_id(self) -> str | None:

@@ -12,14 +12,20 @@ from pydantic import SecretStr
 
 from bot.directories.entra import diagnostics
 from bot.directories.entra.accounts import upn
-from bot.directories.entra.diagnostics import MAY_REVOKE, MAY_SET_PASSWORDS, REVOKE_SESSIONS, SET_PASSWORDS
+from bot.directories.entra.diagnostics import (
+    MAY_REVOKE,
+    MAY_SET_PASSWORDS,
+    REVOKE_SESSIONS,
+    SET_PASSWORDS,
+    Enough,
+)
 from bot.directories.entra.graph import Graph, Write
 from bot.directories.entra.proof import Doubts
 from bot.directories.entra.reading import user_path
 from bot.directories.entra.roles import NAMES, USER, least_role
 from bot.directories.entra.tiers import Tiers
 from bot.directories.entra.tokens import Token
-from bot.errors import NoAnswer, OutsideError
+from bot.errors import NoAnswer, OutsideError, Refused
 from bot.http_session import Reply
 
 
@@ -104,14 +110,17 @@ def _noted(doubts: Doubts, account: str, outcome: str | OutsideError) -> str | O
 
 
 def _denied(
-    graph: Graph, account: str, present: _Present, enough: frozenset[str], permission: str, what_for: str
+    graph: Graph, account: str, present: _Present, enough: Enough, permission: str, what_for: str
 ) -> OutsideError | None:
     """Why Graph said no, which has one answer for a missing permission, a missing role and a protected account alike;
     None when that cannot be found out.
     """
-    with suppress(OutsideError):  # only to say it better
+    try:
         token, now = present()
-        if token.claims and token.permissions.isdisjoint(enough):
+    except OutsideError as error:  # it is not only this that we may not do any more
+        return error if isinstance(error, Refused) else None
+    with suppress(OutsideError):  # only to say it better
+        if not token.lets(enough):
             return diagnostics.permissions_missing(graph.settings, [permission], what_for)
         user = graph.get(user_path(account)).json()
         name = upn(user)

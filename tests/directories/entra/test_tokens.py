@@ -295,3 +295,31 @@ def test_a_revoked_token_and_one_without_a_relationship_are_told_apart(office: O
     assert isinstance(error, SignInRefused)
     assert not isinstance(error, TenantNotPermitted)
     assert "refresh token" in error.mend
+
+
+def test_a_partners_user_without_a_role_for_it_is_known_before_anything_is_sent(office: Office) -> None:
+    partner, person = Partner(office, "Global Reader"), a_person(office)
+    error = refused(office.connect(refresh_token=partner.token), person)
+    assert isinstance(error, TenantNotPermitted)
+    assert (error.cause, "User Administrator" in error.mend) == ("role-missing", True)
+
+
+def test_a_partners_role_given_meanwhile_shows_without_waiting_for_the_tokens_end(office: Office) -> None:
+    partner = Partner(office)
+    boss = office.tenant.user("boss")
+    office.tenant.assign("Global Administrator", boss)
+    connector = office.connect(refresh_token=partner.token)
+    assert not connector.may_rotate(boss.id).allowed
+    group = partner.tenant.group("Seniors", members=[partner.user])
+    office.graph.partnership(partner.tenant, office.tenant, group, "Privileged Authentication Administrator")
+    office.time.passes(timedelta(minutes=1))
+    assert connector.may_rotate(boss.id).allowed
+    assert connector.set_password(boss.id, SecretStr("Xk9$wortlich-Zebra"))
+
+
+def test_what_a_delegated_token_lacks_is_named(office: Office) -> None:
+    partner, person = Partner(office), a_person(office)
+    office.tenant.withdraws(office.app, "Directory.AccessAsUser.All")
+    error = refused(office.connect(refresh_token=partner.token), person)
+    assert isinstance(error, TenantNotPermitted)
+    assert "User-PasswordProfile.ReadWrite.All" in str(error)

@@ -49,6 +49,7 @@ class DirectoryShown:
     synced_at: datetime | None
     switch: str
     """What its switch is called."""
+    signs_in: bool = True
     off_at: datetime | None = None
     off_by: str | None = None
 
@@ -93,7 +94,8 @@ def _directory(each: DirectoryShown) -> list[Block]:
         )
     value, name = ids.value(each.id), parts.clean(each.name, 40)
     buttons = [parts.button(f"What is left of {name}…", CHECK, value)] if is_tenant else []
-    buttons.append(parts.button(f"Change {name}…" if is_tenant else f"New credential for {name}", EDIT, value))
+    if each.signs_in:
+        buttons.append(parts.button(f"Change {name}…" if is_tenant else f"New credential for {name}", EDIT, value))
     if each.off_at is not None:
         buttons.append(parts.button(f"Switch {name} on", ids.SWITCH_ON, value, style="primary"))
     else:

@@ -28,8 +28,8 @@ GUIDE, DESCRIBE = "tenant.guide", "tenant.describe"
 """The forms."""
 ADD, EDIT, CHECK = "tenant.add", "tenant.edit", "tenant.check"
 CUSTOMERS, CUSTOMERS_TURN, SKIPPED = "tenant.customers", "tenant.customers_turn", "tenant.skipped"
-CONNECT, SKIP, TAKE_BACK = "tenant.connect", "tenant.skip", "tenant.take_back"
-"""The buttons."""
+CONNECT, FIND, SKIP, TAKE_BACK = "tenant.connect", "tenant.find", "tenant.skip", "tenant.take_back"
+"""The buttons, and the menu of customers by name."""
 NAME, TENANT, APP, CLOUD, LOGIN, GRAPH, CA = "name", "tenant", "app", "cloud", "login", "graph", "ca"
 PROOF, PARTNER, ROTATION = "proof", "partner", "rotation"
 """The fields."""
@@ -183,10 +183,11 @@ def checked(
 
 def customers(found: Customers, memo: Mapping[str, object], *, skipped: bool, told: str = "") -> dict[str, Any]:
     """A page of the partner's customers: connect one, or skip it."""
-    shown = "skipped" if skipped else "customers"
-    many = found.skipped if skipped else found.left
+    main = f"*{escape(found.main.name, 100)}*"
+    lists = f"{main} lists {parts.count(found.left, 'customer')}."
+    passed = f"{parts.count(found.skipped, 'customer')} of {main} {'is' if found.skipped == 1 else 'are'} skipped."
     blocks: list[Block] = [parts.section(told)] if told else []
-    blocks.append(parts.section(f"*{escape(found.main.name, 100)}* lists {parts.count(many, 'customer')} ({shown})."))
+    blocks.append(parts.section(passed if skipped else lists, None if skipped else _finder()))
     for each in found.shown:
         blocks += _customer(each, skipped=skipped)
     if not found.shown:
@@ -244,6 +245,12 @@ def _customer(each: Listed, *, skipped: bool) -> list[Block]:
         parts.section(about),
         parts.actions(parts.button(f"Connect {name}", CONNECT, value), parts.button(f"Skip {name}", SKIP, value)),
     ]
+
+
+def _finder() -> parts.Element:
+    return ExternalDataSelectElement(
+        action_id=FIND, placeholder=PlainTextObject(text="Connect by name"), min_query_length=0
+    ).to_dict()
 
 
 def _listed(names: Sequence[str]) -> str:

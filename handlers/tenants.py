@@ -29,10 +29,13 @@ from handlers.setup import administered, credential_link
 from storage.connections import get_connection
 from storage.models import Connection, Notice, Organization, now
 from storage.organizations import get_organization
-from storage.tenants import get_tenant
+from storage.tenants import get_tenant, tenants_called
 
 _ASKING = ThreadPoolExecutor(2, thread_name_prefix="tenants")
 """Microsoft is asked here, never in a listener."""
+
+_OFFERED_MOST = 100
+"""As many as Slack takes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -111,26 +114,42 @@ def register(app: App, _services: Services) -> None:
         ack()
         _decide(asked, skipped=False)
 
+    @app.options(tenants.FIND)
+    def offered(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
+        main, _ = _main(asked)
+        with asked.services.database.reading() as session:
+            found = tenants_called(session, main.id, str(body.get("value", "")), _OFFERED_MOST)
+        ack(options=[parts.option(each.name, ids.value(each.id), each.domain) for each in found])
+
+    @app.action(tenants.FIND)
+    def picked(ack: Ack, asked: Asked) -> None:
+        ack()
+        _connect(asked)
+
     @app.action(tenants.CONNECT)
     def connect(ack: Ack, asked: Asked) -> None:
         ack()
-        main, _ = _main(asked)
-        with asked.services.database.reading() as session:
-            tenant = get_tenant(session, asked.row()[0])
-        if tenant.connection_id != main.id:
-            raise Refusal("This tenant is on another list than the one it was pressed in.")
-        own = settings_of(main)
-        filled = tenants.Filled(
-            name=tenant.name,
-            tenant_id=tenant.tenant_id,
-            client_id=str(own["client_id"]),
-            cloud=own.get("cloud", "global"),
-            lender=main.name,
-            asks_whose=True,
-            may_found=may_administer(asked.operator, None).allowed,
-        )
-        memo = parts.memo_for(asked.operator.key, main.organization_id, lender=main.id)
-        asked.opens(tenants.form(filled, memo, elsewhere=_elsewhere(asked)))
+        _connect(asked)
+
+
+def _connect(asked: Asked) -> None:
+    main, _ = _main(asked)
+    with asked.services.database.reading() as session:
+        tenant = get_tenant(session, asked.row()[0])
+    if tenant.connection_id != main.id:
+        raise Refusal("This tenant is on another list than the one it was pressed in.")
+    own = settings_of(main)
+    filled = tenants.Filled(
+        name=tenant.name,
+        tenant_id=tenant.tenant_id,
+        client_id=str(own["client_id"]),
+        cloud=own.get("cloud", "global"),
+        lender=main.name,
+        asks_whose=True,
+        may_found=may_administer(asked.operator, None).allowed,
+    )
+    memo = parts.memo_for(asked.operator.key, main.organization_id, lender=main.id)
+    asked.opens(tenants.form(filled, memo, elsewhere=_elsewhere(asked)))
 
 
 # ---- the form --------------------------------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def _ends(graph: Graph, credential: EntraCredential) -> Iterator[Finding]:
         yield Finding(Level.OK, said)
         return
     link = _registration(graph.settings)
-    mend = "Make a new one on the app's page and give it to this connection (`/rotate setup`, “New credential”)."
+    mend = "Make a new one on the app's page and give it to this connection (/rotate setup, “Change”)."
     yield Finding(Level.WARNING, f"{said[:-1]}, in {max(left.days, 0)} days.", mend, "credential-ends", link=link)
 
 

@@ -21,6 +21,7 @@ from bot.directories.base import Finding, Level, SeenTenant
 from bot.directories.entra import EntraCredential
 from bot.errors import BadInput
 from bot.links import Refusal
+from bot.world_file.export import export_world, written
 from storage.connections import connections_of
 from storage.models import Connection, Organization, now
 from storage.tasks import request_sync
@@ -28,6 +29,7 @@ from storage.tenants import count_tenants
 from tests.handlers.office import Office, open_office
 from tests.handlers.test_rotations import kept
 from tests.handlers.test_setup import HOSTILE, token
+from tests.leaks import Leaks
 from tests.world import certificate, rsa_certificate
 
 SECRET = "Zq7~the-client-secret-of-rekey"
@@ -423,3 +425,33 @@ def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
     for renewed in (True, False):
         card = drawing.ended(credential_ends.Ending(organization, main, now(), 7, renewed), now())
         assert not validate({"text": card.text, "blocks": card.blocks})
+
+
+def test_no_secret_key_or_token_is_anywhere_but_sealed(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    office, (public, private) = cloud.office, rsa_certificate()
+    cloud.app.certificate(public)
+    user = cloud.own.user("tech.lead")
+    given = cloud.microsoft.refresh_token(cloud.app, cloud.own, user)
+    leaks = Leaks()
+    leaks.knows("the client secret", SECRET)
+    leaks.knows("the private key", private.splitlines()[1])
+    leaks.knows("the refresh token", given)
+    with office.at_work():
+        cloud.connects(cloud.own)
+        cloud.describes(cloud.own, "by-key", **{"How the app proves itself": "A certificate and its private key"})
+        office.alice.modal("One thing is left").says("by-key")
+        with pytest.raises(BadInput):
+            cloud.attempts(pem=private)
+        assert cloud.enters(pem=private + public).saved
+        delegated: dict[str, Any] = {"Partners": ["Delegated, through our partner user's refresh token (GDAP)"]}
+        cloud.describes(cloud.own, "by-token", **delegated)
+        office.alice.modal("One thing is left").says("by-token")
+        cloud.attempts(client_secret=SECRET, refresh_token=given)
+        cloud.attempts(client_secret=f"{SECRET}x", refresh_token=f"{given}x")
+        office.alice.sees("by-key of Acme Dental is connected", in_="@rekey")
+    with office.services.database.reading() as session:
+        shown = written(export_world(session))
+    told = {"Slack": office.everything_slack_saw(), "the log": caplog.text, "the world file": shown}
+    found = [each for where, text in told.items() for each in leaks.found_in(where, text)]
+    assert [*found, *leaks.found_beneath(office.folder)] == []

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot.matching.linking import namesakes
 from bot.matching.suggesting import candidates
 from storage.accounts import find_unit, units_of
 from storage.connections import connections_of
@@ -52,6 +53,8 @@ class Shown:
     record: str = ""
     candidates: tuple[str, ...] = ()
     """Its exact records where there are several, or where others claim the only one; each with what speaks against."""
+    namesakes: tuple[str, ...] = ()
+    """Accounts of other directories that claim its only exact record: the same person's, if somebody says so."""
     guard: str = ""
     gone: bool = False
     decided_by: str | None = None
@@ -220,7 +223,8 @@ def chosen(session: Session, organization_id: int, window: Window) -> MatchFilte
 
 def shown(session: Session, rows: Sequence[MatchRow]) -> tuple[Shown, ...]:
     """These matches as people see them, in their order."""
-    several = candidates(session, [row for row in rows if row.match.state == MatchState.SEVERAL])
+    open_rows = [row for row in rows if row.match.state == MatchState.SEVERAL]
+    several, alike = candidates(session, open_rows), namesakes(session, open_rows)
     return tuple(
         Shown(
             match_id=row.match.id,
@@ -235,6 +239,7 @@ def shown(session: Session, rows: Sequence[MatchRow]) -> tuple[Shown, ...]:
             candidates=tuple(
                 f"{each.name}: {each.note}" if each.note else each.name for each in several.get(row.match.id, ())
             ),
+            namesakes=tuple(f"{each.domain}\\{each.username}" for each in alike.get(row.match.id, ())),
             guard=row.account.guard or "",
             gone=row.account.removed_at is not None,
             decided_by=row.match.decided_by,

@@ -138,7 +138,7 @@ class Graph:
     def listed(self, first: Reply, permission: str, what_for: str) -> Iterator[dict[str, Any]]:
         """Everything a listing holds, from its first page on; an expired link raises `Refused` like any other."""
         for page in self.pages(first, permission, what_for):
-            yield from page["value"]
+            yield from page.get("value", ())
 
     def pages(self, first: Reply, permission: str, what_for: str) -> Iterator[dict[str, Any]]:
         """The pages of a listing: an empty one is not the last."""

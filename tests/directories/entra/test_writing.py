@@ -174,6 +174,20 @@ def test_an_administrator_within_reach_may_be_rotated(office: Office, entra: Ent
     assert isinstance(sent(entra, [helper])[0], str)
 
 
+def test_what_a_role_for_a_part_of_the_tenant_reaches_shows_when_it_is_tried(office: Office) -> None:
+    inside, outside = people(office, 2)
+    principal = office.tenant.connects(office.app, role=None)
+    office.tenant.assign("User Administrator", principal, scope="/administrativeUnits/sales")
+    for user in (inside, outside):
+        office.tenant.assign("Helpdesk Administrator", user)
+    inside.unit, inside.restricted = "sales", True
+    connector = office.connect()
+    assert [getattr(each, "allowed", each) for each in connector.may_rotate_all([inside.id, outside.id])] == [True] * 2
+    answers = sent(connector, [inside, outside])
+    assert isinstance(answers[0], str)
+    assert isinstance(answers[1], AdminNotPermitted)
+
+
 def test_the_permission_that_is_missing_is_named_before_anything_is_sent(office: Office) -> None:
     least = [each for each in LEAST_PRIVILEGE if each != "User-PasswordProfile.ReadWrite.All"]
     office.tenant.consent(office.app, *least)

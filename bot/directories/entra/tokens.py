@@ -7,6 +7,7 @@ what each AADSTS code means.
 """
 
 import base64
+import copy
 import json
 import re
 import threading
@@ -85,6 +86,8 @@ class Tokens:
         self._wait = wait
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._asked = 0
+        self._failure: OutsideError | None = None
         self._asked_at = self._until = 0.0
 
     def get(self, credential: EntraCredential, keep: Keep | None = None) -> Token:
@@ -93,9 +96,19 @@ class Tokens:
         Raises `SignInRefused`, `TenantNotPermitted`, `CertificateRefused`, `Throttled` or `Unreachable`: asking for one
         changes nothing.
         """
+        asked = self._asked
         with self._lock:
-            if self._token is None or self._clock() >= self._until:
-                self._token = self._ask(credential, keep)
+            if self._token is not None and self._clock() < self._until:
+                return self._token
+            if self._failure is not None and self._asked != asked:
+                raise copy.copy(self._failure)  # somebody asked while we waited: asking again would only take as long
+            try:
+                self._token, self._failure = self._ask(credential, keep), None
+            except OutsideError as error:
+                self._failure = error
+                raise
+            finally:
+                self._asked += 1
             return self._token
 
     def forget(self, token: Token) -> None:

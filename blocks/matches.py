@@ -14,6 +14,7 @@ from storage.models import MatchState, Tier
 
 APPROVE, IGNORE, REOPEN = "match.approve", "match.ignore", "match.reopen"
 CHOOSE, CREATE_RECORD = "match.choose", "match.create_record"
+LINK = "accounts.link"
 APPROVE_ALL = "match.approve_all"
 CARD_TURN = "match.card"
 REVIEW = "match.review"
@@ -134,10 +135,21 @@ def _row(row: Shown) -> list[Block]:
     choose = named(row, "Choose a record for", parts.button("Choose a record…", CHOOSE, value))
     shown = parts.account(row.domain, parts.shorten(row.username, 60))
     create = parts.button("Create a record", CREATE_RECORD, value, confirm=create_confirm(shown))
+    link = [named(row, "Same person as", parts.button("Same person…", LINK, value, confirm=_link_confirm(row)))]
     return [
         parts.section(described(row)),
-        parts.actions(choose, named(row, "Create a record for", create), ignore),
+        parts.actions(*(link if row.namesakes else ()), choose, named(row, "Create a record for", create), ignore),
     ]
+
+
+def _link_confirm(row: Shown) -> ConfirmObject:
+    others = ", ".join(parts.shorten(each, 60) for each in row.namesakes[:_CANDIDATES_MOST])
+    return parts.confirm(
+        "The same person?",
+        f"{parts.clean(row.domain, 60)}\\{parts.clean(row.username, 60)} and {parts.clean(others, 200)} may share a "
+        "record then, and get one password. By itself this changes none. That takes an administrator.",
+        "Same person",
+    )
 
 
 def _standing(row: Shown) -> str:

@@ -24,8 +24,8 @@ _REASON_MOST = 500
 _REASONS_MOST = 6
 
 HONEST = (
-    "Where it is done, the old password may work for up to 60 minutes, and open sessions go on: end them yourself if "
-    "that matters."
+    "Where it is done, the old password may work for up to 60 minutes, and open sessions go on unless signing out was "
+    "asked for: end them yourself if that matters."
 )
 
 

@@ -49,6 +49,7 @@ class DirectoryShown:
     synced_at: datetime | None
     switch: str
     """What its switch is called."""
+    signs_in: bool = True
     off_at: datetime | None = None
     off_by: str | None = None
 
@@ -99,16 +100,17 @@ def _directory(each: DirectoryShown) -> list[Block]:
         text += (
             f"\n⏸️ _{escape(each.switch, 80)}_ is off since {parts.moment(each.off_at)} by {parts.person(each.off_by)}"
         )
-    value = ids.value(each.id)
-    buttons = [parts.button("What is left…", CHECK, value)] if is_tenant else []
-    buttons.append(parts.button("Change…" if is_tenant else "New credential", EDIT, value))
+    value, name = ids.value(each.id), parts.clean(each.name, 40)
+    buttons = [parts.button(f"What is left of {name}…", CHECK, value)] if is_tenant else []
+    if each.signs_in:
+        buttons.append(parts.button(f"Change {name}…" if is_tenant else f"New credential for {name}", EDIT, value))
     if each.off_at is not None:
-        buttons.append(parts.button("Switch on", ids.SWITCH_ON, value, style="primary"))
+        buttons.append(parts.button(f"Switch {name} on", ids.SWITCH_ON, value, style="primary"))
     else:
         sure = parts.confirm(
             "Switch it off?", f"“{parts.clean(each.switch, 80)}” off: no password is changed there.", "Switch off"
         )
-        buttons.append(parts.button("Switch off", ids.SWITCH_OFF, value, confirm=sure))
+        buttons.append(parts.button(f"Switch {name} off", ids.SWITCH_OFF, value, confirm=sure))
     return [parts.section(text), parts.actions(*buttons)]
 
 

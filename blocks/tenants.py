@@ -28,8 +28,8 @@ GUIDE, DESCRIBE = "tenant.guide", "tenant.describe"
 """The forms."""
 ADD, EDIT, CHECK = "tenant.add", "tenant.edit", "tenant.check"
 CUSTOMERS, CUSTOMERS_TURN, SKIPPED = "tenant.customers", "tenant.customers_turn", "tenant.skipped"
-CONNECT, SKIP, TAKE_BACK = "tenant.connect", "tenant.skip", "tenant.take_back"
-"""The buttons."""
+CONNECT, FIND, SKIP, TAKE_BACK = "tenant.connect", "tenant.find", "tenant.skip", "tenant.take_back"
+"""The buttons, and the menu of customers by name."""
 NAME, TENANT, APP, CLOUD, LOGIN, GRAPH, CA = "name", "tenant", "app", "cloud", "login", "graph", "ca"
 PROOF, PARTNER, ROTATION = "proof", "partner", "rotation"
 """The fields."""
@@ -39,7 +39,10 @@ ON = "on"
 ELSEWHERE = "elsewhere"
 CLOUDS = ("global", "us-gov", "us-dod", "china")
 ROWS = 15
+_CA_MOST = 3000
 
+LEFT = "What is left"
+"""The title of the window with every step of a tenant."""
 _TITLE = "Microsoft 365"
 _CLOUD_NAMES = {
     "global": "Global, and GCC",
@@ -133,6 +136,7 @@ def form(filled: Filled, memo: Mapping[str, object], *, elsewhere: bool) -> dict
     ]
     if elsewhere:
         place = filled.cloud if isinstance(filled.cloud, Mapping) else {}
+        authority = place.get("ca", "")[:_CA_MOST] or None
         hint = "Only for “Elsewhere”. The host stands in REKEY_EXTRA_HOSTS."
         blocks += [
             asked_for(LOGIN, "Sign-in host", _line(LOGIN, place.get("login", ""), 200), optional=True, hint=hint),
@@ -140,7 +144,7 @@ def form(filled: Filled, memo: Mapping[str, object], *, elsewhere: bool) -> dict
             asked_for(
                 CA,
                 "Certificate authority (PEM)",
-                PlainTextInputElement(action_id=CA, multiline=True, max_length=3000),
+                PlainTextInputElement(action_id=CA, multiline=True, max_length=_CA_MOST, initial_value=authority),
                 optional=True,
                 hint="Where those hosts' certificates come from an authority of their own.",
             ),
@@ -150,7 +154,7 @@ def form(filled: Filled, memo: Mapping[str, object], *, elsewhere: bool) -> dict
         asked_for(PARTNER, "Partners", _tick(PARTNER, _PARTNERS, filled.partner), optional=True),
         asked_for(ROTATION, "Rotation", _tick(ROTATION, _SWITCH, filled.on), optional=True),
     ]
-    return parts.modal(_TITLE, blocks, callback_id=DESCRIBE, submit="Go on", memo=memo)
+    return parts.modal("Describe the tenant", blocks, callback_id=DESCRIBE, submit="Go on", memo=memo)
 
 
 _PARTNERS = "Delegated, through our partner user's refresh token (GDAP)"
@@ -174,15 +178,16 @@ def checked(
     buttons = [parts.button("Check again", CHECK, value, style="primary" if problems else None)]
     if lists:
         buttons.append(parts.button("Customers…", CUSTOMERS, value))
-    return parts.modal(_TITLE, [*blocks, parts.actions(*buttons)], memo=memo)
+    return parts.modal(LEFT, [*blocks, parts.actions(*buttons)], memo=memo)
 
 
 def customers(found: Customers, memo: Mapping[str, object], *, skipped: bool, told: str = "") -> dict[str, Any]:
     """A page of the partner's customers: connect one, or skip it."""
-    shown = "skipped" if skipped else "customers"
-    many = found.skipped if skipped else found.left
+    main = f"*{escape(found.main.name, 100)}*"
+    lists = f"{main} lists {parts.count(found.left, 'customer')}."
+    passed = f"{parts.count(found.skipped, 'customer')} of {main} {'is' if found.skipped == 1 else 'are'} skipped."
     blocks: list[Block] = [parts.section(told)] if told else []
-    blocks.append(parts.section(f"*{escape(found.main.name, 100)}* lists {parts.count(many, 'customer')} ({shown})."))
+    blocks.append(parts.section(passed if skipped else lists, None if skipped else _finder()))
     for each in found.shown:
         blocks += _customer(each, skipped=skipped)
     if not found.shown:
@@ -229,17 +234,23 @@ def name_of(connection: Connection) -> str:
 def _customer(each: Listed, *, skipped: bool) -> list[Block]:
     tenant = each.tenant
     about = f"*{escape(tenant.name, 120)}*\n{escape(tenant.domain or tenant.tenant_id, 120)}"
-    value = ids.value(tenant.id)
+    value, name = ids.value(tenant.id), parts.clean(tenant.name, 40)
     if each.organization is not None and each.connection is not None:
         about += f"  ·  ✅ {escape(each.connection.name, 60)} of {escape(each.organization.name, 60)}"
-        return [parts.section(about, parts.button("Check", CHECK, ids.value(each.connection.id)))]
+        return [parts.section(about, parts.button(f"Check {name}", CHECK, ids.value(each.connection.id)))]
     if skipped:
         who = parts.person(tenant.skipped_by)
-        return [parts.section(f"{about}  ·  skipped by {who}", parts.button("Take back", TAKE_BACK, value))]
+        return [parts.section(f"{about}  ·  skipped by {who}", parts.button(f"Take {name} back", TAKE_BACK, value))]
     return [
         parts.section(about),
-        parts.actions(parts.button("Connect", CONNECT, value), parts.button("Skip this tenant", SKIP, value)),
+        parts.actions(parts.button(f"Connect {name}", CONNECT, value), parts.button(f"Skip {name}", SKIP, value)),
     ]
+
+
+def _finder() -> parts.Element:
+    return ExternalDataSelectElement(
+        action_id=FIND, placeholder=PlainTextObject(text="Connect by name"), min_query_length=0
+    ).to_dict()
 
 
 def _listed(names: Sequence[str]) -> str:

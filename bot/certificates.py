@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
@@ -55,6 +56,8 @@ def read_pair(certificate: str, private_key: SecretStr) -> datetime:
             "This is no private key in PEM form that Rekey can read (-----BEGIN PRIVATE KEY-----). Where it is "
             "encrypted, take its password off first: openssl pkey -in key.pem -out open.pem."
         ) from None
+    if not isinstance(key, RSAPrivateKey):
+        raise BadInput("The private key is no RSA key, and Microsoft takes no other: make an RSA pair of 2048 bits.")
     public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != public.public_bytes(*form):

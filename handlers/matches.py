@@ -9,7 +9,7 @@ from sqlmodel import Session
 from blocks import ids, matches, parts
 from blocks.drawn import Drawn
 from bot import discovery
-from bot.matching import overview, review
+from bot.matching import linking, overview, review
 from bot.matching.overview import Window
 from bot.matching.review import Outcome
 from bot.notices import Draw
@@ -29,6 +29,7 @@ VERBS: Mapping[str, tuple[Verb, str]] = {
     matches.IGNORE: (review.ignore, "ignored"),
     matches.REOPEN: (review.reopen, "reopened"),
     matches.CREATE_RECORD: (review.create_record, "given a record of its own"),
+    matches.LINK: (linking.link_namesakes, "linked"),
 }
 """Each command with what it does, and what a match is then."""
 

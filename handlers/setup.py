@@ -14,7 +14,7 @@ from blocks import ids, parts
 from blocks import setup as drawing
 from blocks.drawn import Drawn
 from bot import channels, credentials, organizations
-from bot.connections import ACTIVE_DIRECTORY
+from bot.connections import ACTIVE_DIRECTORY, needs_credential
 from bot.credentials import CONNECTED, Draft
 from bot.directories.base import Finding, Level
 from bot.doctor import examine
@@ -153,7 +153,14 @@ def overview_of(asked: Asked, organization: Organization, told: str = "") -> dic
         empty = vault is None or (vault.kind == EMBEDDED and not count_records(session, vault.id))
     directories = [
         drawing.DirectoryShown(
-            each.id, each.name, each.kind, each.synced_at, switch_of(each.kind).name, each.off_at, each.off_by
+            each.id,
+            each.name,
+            each.kind,
+            each.synced_at,
+            switch_of(each.kind).name,
+            needs_credential(each.kind, asked.services.extra_kinds),
+            each.off_at,
+            each.off_by,
         )
         for _, each in found
     ]

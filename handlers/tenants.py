@@ -29,11 +29,13 @@ from handlers.setup import administered, credential_link
 from storage.connections import get_connection
 from storage.models import Connection, Notice, Organization, now
 from storage.organizations import get_organization
-from storage.tenants import get_tenant
+from storage.tenants import get_tenant, tenants_called
 
-_TITLE = "Microsoft 365"
 _ASKING = ThreadPoolExecutor(2, thread_name_prefix="tenants")
 """Microsoft is asked here, never in a listener."""
+
+_OFFERED_MOST = 100
+"""As many as Slack takes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,9 +77,9 @@ def register(app: App, _services: Services) -> None:
         memo = parts.memo_for(asked.operator.key, organization.id, connection=connection.id)
         if asked.where == "modal" and asked.memo.get("connection") == connection.id:
             view_id = str(asked.view["id"])
-            asked.client.views_update(view_id=view_id, view=parts.loading(_TITLE, memo=memo))
+            asked.client.views_update(view_id=view_id, view=parts.loading(tenants.LEFT, memo=memo))
         else:
-            view_id = str(asked.opens(parts.loading(_TITLE, memo=memo))["id"])
+            view_id = str(asked.opens(parts.loading(tenants.LEFT, memo=memo))["id"])
         _ASKING.submit(_filled_in, asked, view_id, memo, lambda: _checked(asked.services, connection, memo))
 
     @app.action(tenants.CUSTOMERS)
@@ -85,7 +87,7 @@ def register(app: App, _services: Services) -> None:
         ack()
         connection, organization = _connection(asked)
         memo = parts.memo_for(asked.operator.key, organization.id, main=connection.id, skipped=0)
-        if asked.memo.get("main") == connection.id:
+        if asked.where == "modal":  # in its place: Slack stacks three windows and no more
             view_id = str(asked.view["id"])
             asked.client.views_update(view_id=view_id, view=parts.loading("Customers", memo=memo))
         else:
@@ -112,26 +114,42 @@ def register(app: App, _services: Services) -> None:
         ack()
         _decide(asked, skipped=False)
 
+    @app.options(tenants.FIND)
+    def offered(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
+        main, _ = _main(asked)
+        with asked.services.database.reading() as session:
+            found = tenants_called(session, main.id, str(body.get("value", "")), _OFFERED_MOST)
+        ack(options=[parts.option(each.name, ids.value(each.id), each.domain) for each in found])
+
+    @app.action(tenants.FIND)
+    def picked(ack: Ack, asked: Asked) -> None:
+        ack()
+        _connect(asked)
+
     @app.action(tenants.CONNECT)
     def connect(ack: Ack, asked: Asked) -> None:
         ack()
-        main, _ = _main(asked)
-        with asked.services.database.reading() as session:
-            tenant = get_tenant(session, asked.row()[0])
-        if tenant.connection_id != main.id:
-            raise Refusal("This tenant is on another list than the one it was pressed in.")
-        own = settings_of(main)
-        filled = tenants.Filled(
-            name=tenant.name,
-            tenant_id=tenant.tenant_id,
-            client_id=str(own["client_id"]),
-            cloud=own.get("cloud", "global"),
-            lender=main.name,
-            asks_whose=True,
-            may_found=may_administer(asked.operator, None).allowed,
-        )
-        memo = parts.memo_for(asked.operator.key, main.organization_id, lender=main.id)
-        asked.opens(tenants.form(filled, memo, elsewhere=_elsewhere(asked)))
+        _connect(asked)
+
+
+def _connect(asked: Asked) -> None:
+    main, _ = _main(asked)
+    with asked.services.database.reading() as session:
+        tenant = get_tenant(session, asked.row()[0])
+    if tenant.connection_id != main.id:
+        raise Refusal("This tenant is on another list than the one it was pressed in.")
+    own = settings_of(main)
+    filled = tenants.Filled(
+        name=tenant.name,
+        tenant_id=tenant.tenant_id,
+        client_id=str(own["client_id"]),
+        cloud=own.get("cloud", "global"),
+        lender=main.name,
+        asks_whose=True,
+        may_found=may_administer(asked.operator, None).allowed,
+    )
+    memo = parts.memo_for(asked.operator.key, main.organization_id, lender=main.id)
+    asked.opens(tenants.form(filled, memo, elsewhere=_elsewhere(asked)))
 
 
 # ---- the form --------------------------------------------------------------------------------------------------------
@@ -224,10 +242,10 @@ def _filled_in(asked: Asked, view_id: str, memo: Mapping[str, object], draw: Cal
         view = draw()
     except RekeyError as error:
         mend = f"\n_{parts.sentence(error.mend, 1000)}_" if isinstance(error, OutsideError) and error.mend else ""
-        view = parts.modal(_TITLE, [parts.section(f"❌ {parts.sentence(str(error), 1500)}{mend}")], memo=memo)
+        view = parts.modal(tenants.LEFT, [parts.section(f"❌ {parts.sentence(str(error), 1500)}{mend}")], memo=memo)
     except Exception:
         _log.exception("tenants.broken")
-        view = parts.modal(_TITLE, [parts.section("Rekey itself failed here; the log says more.")], memo=memo)
+        view = parts.modal(tenants.LEFT, [parts.section("Rekey itself failed here; the log says more.")], memo=memo)
     try:
         asked.client.views_update(view_id=view_id, view=view)
     except (SlackApiError, OSError) as error:

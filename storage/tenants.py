@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from bot.errors import RowNotFound
 from storage.models import Tenant
@@ -20,6 +21,12 @@ def tenants_of(session: Session, connection_id: int, first: int, many: int, *, s
 def count_tenants(session: Session, connection_id: int, *, skipped: bool) -> int:
     """How many there are of them."""
     return session.exec(select(func.count()).select_from(_those(connection_id, skipped).subquery())).one()
+
+
+def tenants_called(session: Session, connection_id: int, typed: str, most: int) -> list[Tenant]:
+    """Those that are not skipped whose name holds what was typed, by name."""
+    query = _those(connection_id, False).where(col(Tenant.name_key).contains(fold(typed), autoescape=True))
+    return list(session.exec(query.order_by(col(Tenant.name_key), col(Tenant.id)).limit(most)))
 
 
 def get_tenant(session: Session, tenant_id: int) -> Tenant:
@@ -48,6 +55,6 @@ def keep_tenants(
     session.flush()
 
 
-def _those(connection_id: int, skipped: bool):  # type: ignore[no-untyped-def]
+def _those(connection_id: int, skipped: bool) -> SelectOfScalar[Tenant]:
     decided = col(Tenant.skipped_at).is_not(None) if skipped else col(Tenant.skipped_at).is_(None)
     return select(Tenant).where(Tenant.connection_id == connection_id, decided)

@@ -16,7 +16,7 @@ from storage.models import Connection, now
 from storage.sealing import KeyRing, new_key_line
 from storage.switches import off_everywhere
 from tests.test_applying import Applying, applying
-from tests.world import ACME, certificate
+from tests.world import ACME, certificate, rsa_certificate
 
 __all__ = ["applying"]
 
@@ -38,15 +38,16 @@ organizations:
 HERE = "{login: https://localhost:8443, graph: https://localhost:8443, ca_file: acme-ca.pem}"
 WITH_CERTIFICATE = NORTHWIND.replace(
     "client_secret: env:REKEY_SECRET_NORTHWIND",
-    "certificate_file: acme-ca.pem\n        private_key: env:REKEY_SECRET_KEY",
+    "certificate_file: app.pem\n        private_key: env:REKEY_SECRET_KEY",
 )
 WITH_TOKEN = NORTHWIND.replace("rotation: true", "refresh_token: env:REKEY_SECRET_TOKEN")
 
 
 @pytest.fixture(autouse=True)
-def _the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def _the_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "app.pem").write_text(rsa_certificate()[0], "ascii")
     monkeypatch.setenv("REKEY_SECRET_NORTHWIND", SECRET)
-    monkeypatch.setenv("REKEY_SECRET_KEY", certificate()[1])
+    monkeypatch.setenv("REKEY_SECRET_KEY", rsa_certificate()[1])
     monkeypatch.setenv("REKEY_SECRET_TOKEN", TOKEN)
 
 
@@ -59,7 +60,7 @@ def refused(applying: Applying, text: str) -> str:
     with pytest.raises(BadInput) as caught:
         applying.plan(text)
     message = str(caught.value)
-    assert not any(each in message for each in (SECRET, TOKEN, certificate()[1][40:80]))
+    assert not any(each in message for each in (SECRET, TOKEN, rsa_certificate()[1][40:80]))
     return message
 
 
@@ -82,7 +83,7 @@ def test_what_is_exported_is_what_apply_would_find_nothing_to_do_with(applying: 
     applying.apply(text)
     with applying.services.database.reading() as session:
         exported = written(export_world(session))
-    assert not any(each in exported for each in (SECRET, TOKEN, certificate()[1][40:80]))
+    assert not any(each in exported for each in (SECRET, TOKEN, rsa_certificate()[1][40:80]))
     assert "env:REKEY_SECRET_" in exported
     assert applying.plan(exported).changes == []
 
@@ -95,7 +96,7 @@ def test_a_certificate_signs_in_in_place_of_a_secret_and_its_end_is_known(applyi
     shown = applying.apply(WITH_CERTIFICATE)
     assert any("credential taken" in each and SECRET not in each for each in shown.changes)
     stored = applying.connection("northwind-entra")
-    assert settings_of(stored)["certificate"] == certificate()[0]
+    assert settings_of(stored)["certificate"] == rsa_certificate()[0]
     assert stored.credential_ends_at is not None
     assert stored.credential_ends_at > ends
     assert credential(applying).private_key is not None
@@ -186,7 +187,7 @@ def test_a_refreshed_partner_token_outlives_apply_and_a_renewed_secret(
         (NORTHWIND.replace("env:REKEY_SECRET_NORTHWIND", SECRET), "passwords do not stand in this file"),
         (WITH_TOKEN.replace("        client_secret: env:REKEY_SECRET_NORTHWIND\n", ""), "proves itself besides"),
         (
-            WITH_CERTIFICATE.replace("        certificate_file: acme-ca.pem\n", ""),
+            WITH_CERTIFICATE.replace("        certificate_file: app.pem\n", ""),
             "it belongs to is missing",
         ),
         (WITH_CERTIFICATE.replace("REKEY_SECRET_KEY", "REKEY_SECRET_NORTHWIND"), "no private key in PEM form"),

@@ -31,6 +31,7 @@ UNWRAPS = {
     "bot/credential_fields.py": "a day, which is no secret, typed beside one",
     "bot/directories/active_directory/connector.py": "the value of unicodePwd",
     "bot/directories/active_directory/wire.py": "the sign-in itself",
+    "bot/directories/entra/onboarding.py": "how a client secret begins, which tells it from the app's others",
     "bot/directories/entra/settings.py": "the parts of a credential, read from and made into one sealed text",
     "bot/directories/entra/connector.py": "whether it is empty",
     "bot/directories/entra/graph.py": "the bearer's header line",

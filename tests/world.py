@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
@@ -36,7 +36,16 @@ organizations:
 @cache
 def certificate() -> tuple[str, str]:
     """A CA's certificate and its private key, both as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    return _pair(ec.generate_private_key(ec.SECP256R1()))
+
+
+@cache
+def rsa_certificate() -> tuple[str, str]:
+    """A certificate an app may sign in with, and its private key, both as PEM."""
+    return _pair(rsa.generate_private_key(65537, 2048))
+
+
+def _pair(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> tuple[str, str]:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Acme CA")])
     built = (
         x509.CertificateBuilder()

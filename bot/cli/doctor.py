@@ -37,6 +37,8 @@ def doctor(organization: OfOrganization = None, as_json: Json = False) -> None:
                             "mend": finding.mend,
                             "cause": finding.cause,
                             "detail": finding.detail,
+                            "link": finding.link,
+                            "paste": finding.paste,
                         }
                         for finding in each.findings
                     ],
@@ -57,3 +59,7 @@ def _show(found: Sequence[Examined]) -> None:
         for finding in each.findings:
             detail = f" ({finding.detail})" if finding.detail else ""
             print(plain(f"  {_MARKS[finding.level]:8}{finding.what}{detail} {finding.mend}".rstrip()))
+            if finding.link:
+                print(plain(f"          {finding.link}"))
+            if finding.paste:
+                print(plain(f"          To paste there: {finding.paste}"))

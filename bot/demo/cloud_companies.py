@@ -1,8 +1,9 @@
 """The demo's cloud: the tenant of Northwind MSP itself, and Cedar Clinic's, whose people come from Active Directory.
 
-Both trust one app registration, Northwind's, as an MSP's customers do; two more customers have agreed to be looked
-after and are not brought in yet. In the tenants is what real ones have: administrators beyond our role and within it,
-somebody who only could become one, a guest, people that are synced and a few that are not.
+Both trust one app registration, Northwind's, as an MSP's customers do; two more have agreed to be looked after and are
+not brought in yet: one has consented to the app, the other not even that. In the tenants is what real ones have:
+administrators beyond our role and within it, somebody who only could become one, a guest, people that are synced and a
+few that are not.
 """
 
 import secrets
@@ -46,7 +47,12 @@ def cloud_companies(graph: GraphStandIn) -> CloudCompanies:
     cedar.connects(application)
     clinic, cedar_csv = _fill_cedar(cedar)
     helpers = northwind.group("Customer support", members=[northwind.the("hugo.lang")])
-    for customer in (cedar, graph.tenant("juniper.example"), graph.tenant("quillpress.example")):
+    juniper = graph.tenant("juniper.example", display_name="Juniper Legal")
+    juniper.connects(application, role=None)
+    for username in ("edith.marsh", "farid.aziz", "partners-office"):
+        juniper.user(username, secrets.token_urlsafe(16), set_ago=timedelta(days=600))
+    quill = graph.tenant("quillpress.example", display_name="Quill Press")
+    for customer in (cedar, juniper, quill):
         graph.partnership(northwind, customer, helpers, "User Administrator", ends_in=timedelta(days=700))
     return CloudCompanies(northwind, cedar, clinic, application, secret, northwind_csv, cedar_csv)
 

@@ -1,6 +1,4 @@
-"""Password hash synchronization between a practice domain and a pretend tenant: what is set in the domain arrives in
-the cloud a while later.
-"""
+"""Password hash synchronization: what is set in a practice domain arrives in a pretend tenant a while later."""
 
 import threading
 from datetime import timedelta
@@ -20,6 +18,7 @@ class HashSync:
         self._domain = domain
         self._tenant = tenant
         self._every = every.total_seconds()
+        self._turn = threading.Lock()
         self._carried = self._times_set()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hash-sync", daemon=True)
@@ -36,13 +35,14 @@ class HashSync:
 
     def carry(self) -> None:
         """Carry over what was set since the last time."""
-        before, self._carried = self._carried, self._times_set()
-        changed = {object_id for object_id, times in self._carried.items() if times != before.get(object_id)}
-        linked = {user.immutable_id: user for user in self._tenant.users.values() if user.synced}
-        for account in self._domain.all_accounts():
-            user = linked.get(account.immutable_id)
-            if user is not None and account.object_id in changed:
-                self._tenant.synchronizes(user, account.password)
+        with self._turn:
+            before, self._carried = self._carried, self._times_set()
+            changed = {object_id for object_id, times in self._carried.items() if times != before.get(object_id)}
+            linked = {user.immutable_id: user for user in self._tenant.users.values() if user.synced}
+            for account in self._domain.all_accounts():
+                user = linked.get(account.immutable_id)
+                if user is not None and account.object_id in changed:
+                    self._tenant.synchronizes(user, account.password)
 
     def _times_set(self) -> dict[str, int]:
         return {account.object_id: account.times_set for account in self._domain.all_accounts()}

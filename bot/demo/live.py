@@ -109,7 +109,7 @@ class LiveDemo:
             self.slack = opened.enter_context(RunningSlack(_manifest(), port=free_port(SLACK_PORT)))
             ids = self.slack.call(self._fill_workspace)
             opened.enter_context(self.graph)
-            opened.enter_context(HashSync(self.clouds.clinic, self.clouds.cedar, every=_CARRIED_EVERY))
+            self.hash_sync = opened.enter_context(HashSync(self.clouds.clinic, self.clouds.cedar, every=_CARRIED_EVERY))
             self.services = self._build(folder, ids)
             opened.callback(self.services.database.dispose)
             self._bring_in(folder, ids)

@@ -4,15 +4,17 @@ Accounts that are one person's may share a record without anybody asking twice, 
 account to a record, and takes whoever may do that. It changes no match that somebody decided on, and no password.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlmodel import Session
 
 from bot.audit import Trail
 from bot.errors import BadInput
-from bot.matching.suggesting import names_of, suggest
+from bot.matching.review import Outcome
+from bot.matching.suggesting import candidates, names_of, suggest
 from bot.permissions import YES, Decision, Operator, may_match
 from storage.accounts import get_accounts
+from storage.matches import MatchRow, get_matches
 from storage.models import Account, Organization, Tier, new_uid
 from storage.notices import MATCH_REVIEW, touch
 from storage.persons import accounts_of_persons, join_person, settle_persons
@@ -44,6 +46,52 @@ def link(session: Session, trail: Trail, operator: Operator, account_ids: Sequen
     _look_again(session, organization.id, _accounts(session, account_ids))
     _tell(session, trail, operator, organization, "accounts.linked", accounts)
     return YES
+
+
+def namesakes(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Account]]:
+    """Match id → who may be the same person: those in other directories that claim or hold its only exact record.
+
+    At most one in each directory, and none where the account's own has another one: then it is not that simple.
+    """
+    rivals = {match_id: each[0].others for match_id, each in candidates(session, rows).items() if len(each) == 1}
+    accounts = {each.id: each for each in get_accounts(session, {id_ for ids in rivals.values() for id_ in ids})}
+    found = {}
+    for row in rows:
+        others = [accounts[account_id] for account_id in rivals.get(row.match.id, ())]
+        places = [row.account.connection_id, *(each.connection_id for each in others)]
+        if others and len(places) == len(set(places)):
+            found[row.match.id] = others
+    return found
+
+
+def link_namesakes(
+    session: Session,
+    trail: Trail,
+    operator: Operator,
+    ids: Sequence[int],
+    versions: Mapping[int, int] | None = None,
+    within: int | None = None,
+) -> list[Outcome]:
+    """Each of these matches' accounts is its namesakes' person: what the button on the review card says.
+
+    As the verbs of `review`: an outcome for each; nothing is done for a match that is not as the person saw it.
+    """
+    rows = get_matches(session, ids)
+    outcomes = []
+    for match_id in ids:
+        row = rows.get(match_id)
+        if row is None or within not in (None, row.organization.id):
+            outcomes.append(Outcome(match_id, False, f"There is no match {match_id} here. Nothing was changed."))
+            continue
+        others = namesakes(session, [row]).get(match_id, [])
+        if (versions or {}).get(match_id, row.match.version) != row.match.version or not others:
+            outcomes.append(
+                Outcome(match_id, False, f"{_shown(row.account)} changed meanwhile. Nothing was changed; look again.")
+            )
+            continue
+        decision = link(session, trail, operator, [row.account.id, *(each.id for each in others)])
+        outcomes.append(Outcome(match_id, decision.allowed, decision.reason))
+    return outcomes
 
 
 def unlink(session: Session, trail: Trail, operator: Operator, account_id: int) -> Decision:

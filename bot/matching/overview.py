@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot.matching.linking import namesakes
 from bot.matching.suggesting import candidates
 from storage.accounts import find_unit, units_of
 from storage.connections import outside_connections
@@ -58,6 +59,8 @@ class Shown:
     """Why the record's password is never written, in a sentence."""
     restricted: bool = False
     """The record's vault shows it to chosen people only."""
+    namesakes: tuple[str, ...] = ()
+    """Accounts of other directories that claim its only exact record: the same person's, if somebody says so."""
     guard: str = ""
     gone: bool = False
     decided_by: str | None = None
@@ -226,7 +229,8 @@ def chosen(session: Session, organization_id: int, window: Window) -> MatchFilte
 
 def shown(session: Session, rows: Sequence[MatchRow]) -> tuple[Shown, ...]:
     """These matches as people see them, in their order."""
-    several = candidates(session, [row for row in rows if row.match.state == MatchState.SEVERAL])
+    open_rows = [row for row in rows if row.match.state == MatchState.SEVERAL]
+    several, alike = candidates(session, open_rows), namesakes(session, open_rows)
     return tuple(
         Shown(
             match_id=row.match.id,
@@ -244,6 +248,7 @@ def shown(session: Session, rows: Sequence[MatchRow]) -> tuple[Shown, ...]:
             link=(row.record.link if row.record else None) or "",
             vaulted=(row.record.guard if row.record else None) or "",
             restricted=row.record is not None and row.record.restricted,
+            namesakes=tuple(f"{each.domain}\\{each.username}" for each in alike.get(row.match.id, ())),
             guard=row.account.guard or "",
             gone=row.account.removed_at is not None,
             decided_by=row.match.decided_by,

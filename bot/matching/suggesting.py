@@ -40,6 +40,8 @@ class Candidate:
     """How close it comes: 100 is the same name or username."""
     note: str = ""
     """What to know before choosing it, in a sentence: whose it is, who else claims it, or why it is not exact."""
+    others: tuple[int, ...] = ()
+    """Accounts of somebody else, as far as is known, that claim or hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +135,15 @@ def candidates(session: Session, rows: Sequence[MatchRow]) -> dict[int, list[Can
         for row in mine:
             for record_id in claimed.get(row.account.id, []):
                 mine_too = view.owners[row.account.id]
-                holders_shown = ", ".join(
-                    sorted(shown[each] for each in held.get(record_id, []) if view.owners[each] != mine_too)
-                )
-                others = ", ".join(
-                    sorted(shown[each] for each in claimants[record_id] if view.owners[each] != mine_too)
-                )
+                holding = [each for each in held.get(record_id, []) if view.owners[each] != mine_too]
+                claiming = [each for each in claimants[record_id] if view.owners[each] != mine_too]
+                holders_shown = ", ".join(sorted(shown[each] for each in holding))
+                others = ", ".join(sorted(shown[each] for each in claiming))
                 note = f"{others} may claim it too." if others else ""
                 note = f"Approved for {holders_shown} already." if holders_shown else note
                 record = records[record_id]
-                note = record.guard or note
-                found[row.match.id].append(Candidate(record_id, record.name, record.username, 100, note))
+                note, rivals = record.guard or note, tuple(sorted({*holding, *claiming}))
+                found[row.match.id].append(Candidate(record_id, record.name, record.username, 100, note, rivals))
     return found
 
 
@@ -214,11 +214,13 @@ def _view(session: Session, organization_id: int, names: Collection[str] | None)
     def qualifiers(connection_id: int, domain: str) -> frozenset[str]:
         return domains.get(connection_id, frozenset()) | {fold(domain)} - {""}
 
+    def domains_of(row: SignInRow) -> frozenset[str]:
+        # Where people are told apart by the suffix, as in a tenant, another suffix names somebody else.
+        by_suffix = row.upn_key is not None and row.upn_key.endswith(f"@{fold(row.domain)}")
+        return frozenset() if by_suffix else qualifiers(row.connection_id, row.domain)
+
     people = [
-        SignIn(
-            row.id, row.username_key, row.upn_key, row.mail_key, qualifiers(row.connection_id, row.domain), row.person
-        )
-        for row in accounts
+        SignIn(row.id, row.username_key, row.upn_key, row.mail_key, domains_of(row), row.person) for row in accounts
     ]
     owners = {each.id: each.owner for each in people}
     elsewhere_named = [account_id for account_id in stood if account_id not in owners]

@@ -23,8 +23,18 @@ several is checked in every directory before anything is staged; its accounts ar
 those that can be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and
 the rotation `stuck`.
 
+A synced cloud account is no step of that kind: its password is set in its Active Directory. It is watched, in a lane of
+its own, by a task that never writes and outlives the rotation; `afterwards` says where the truth about it lies:
+
+    waiting ─its set-time read─> checked ─every step confirmed─> ready ─its set-time moved─> done
+       └─not synced any more, or not permitted─> refused            └─a day later─> refused, and people are told
+
+While a watch is `waiting` nothing is written (a minute at most); with the last step confirmed the vault holds the new
+password; then the rotation stays open for its watches ten minutes at most, and is `successful` either way.
+
 `states` decides (pure), `planning` previews and requests, `steps` makes the outside calls, `engine` keeps what came of
-them, `recovery` deals with what was interrupted and with systems that are away. What people ask for in Slack is a
+them, `calls` puts many accounts into one call where a directory takes them, `following` says who follows whom, `watching` and
+`signing_out` do what comes after; `recovery` deals with what was interrupted and with systems that are away. What people ask for in Slack is a
 request of several rotations: `requests` shows, confirms and starts it, `aftermath` cancels and retries, `progress` says
 how it stands.
 """

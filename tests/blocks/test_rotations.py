@@ -171,6 +171,7 @@ def test_each_cause_has_exactly_one_button_and_it_mends_that_cause() -> None:
         Mend.DOCTOR: "Doctor rotate.doctor",
         Mend.RECORD: "Open the records (40) rotation.failures",
         Mend.START: "Start again rotate.start",
+        Mend.SETUP: "Set up rotate.setup",
     }
 
 

@@ -1,4 +1,4 @@
-"""kill -9 while a cloud user, and somebody in both directories, are rotated: one password, known everywhere.
+"""kill -9 while somebody in the cloud, or in Active Directory and the cloud, is rotated: one password, known anywhere.
 
 The same promise as in `test_kill`, with the tenant of a pretend Microsoft and a practice domain, which live on.
 """

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,14 @@ import pyotp
 import pytest
 
 from bot.demo.live import LiveDemo, free_port
+from bot.matching import review
+from bot.permissions import cli_operator
+from bot.rotation.planning import preview, request
 from storage.matches import match_rows
-from storage.models import MatchState, Tier
+from storage.models import MatchState, Status, Tier
+from storage.rotations import approved_records
+from tests.graph_description import PublishedGraph
+from tests.real.parts import wait_until
 
 COMMAND = [sys.executable, "-m", "bot", "demo"]
 
@@ -88,8 +95,14 @@ def test_it_shows_what_an_authenticator_app_would() -> None:
     assert "not the key of an authenticator app" in wrong.stderr
 
 
-def test_its_customers_have_one_of_everything() -> None:
-    with LiveDemo() as demo, demo.services.database.reading() as session:
+@pytest.fixture(scope="module")
+def demo() -> Iterator[LiveDemo]:
+    with LiveDemo() as opened:
+        yield opened
+
+
+def test_its_customers_have_one_of_everything(demo: LiveDemo) -> None:
+    with demo.services.database.reading() as session:
         rows = match_rows(session)
     states = {row.match.state for row in rows}
     tiers = {row.account.tier for row in rows}
@@ -98,3 +111,28 @@ def test_its_customers_have_one_of_everything() -> None:
     assert any(row.account.locked for row in rows)
     assert any("'" in (row.account.display_name or "") for row in rows)
     assert sum(row.account.domain == "HARBOR" and row.account.mail is not None for row in rows) == 180
+    assert {row.account.guard_status for row in rows} >= {None, Status.ADMIN_NOT_PERMITTED}
+    both = Counter(
+        row.record.id for row in rows if row.record and row.account.domain in ("CEDAR", "cedarclinic.example")
+    )
+    assert sorted(both.values()) == [1, 1, 2, 2, 2, 2, 2], "two only in the cloud, five in both: one record each"
+
+
+def test_its_cloud_takes_a_new_password_and_the_clinics_follows_the_domain(demo: LiveDemo) -> None:
+    services, people = demo.services, ("hugo.lang", "anna.kowalski")
+    with services.database.writing() as session:
+        rows = [row for row in match_rows(session) if row.account.username in people]
+        review.approve(session, services.trail, cli_operator(), [row.match.id for row in rows])
+    with services.database.writing() as session:
+        asked = [each for each in approved_records(session) if each[1].username.startswith(people)]
+        previews = preview(session, cli_operator(), asked, by_name=True)
+        request(session, services.trail, cli_operator(), previews, by_name=True, sign_out=False)
+    northwind, cedar, clinic = demo.clouds.northwind, demo.clouds.cedar, demo.clouds.clinic
+    hugo, anna = northwind.the("hugo.lang"), cedar.the("anna.kowalski")
+    wait_until(lambda: clinic.account("anna.kowalski").times_set > 1, "the clinic's domain took a password")
+    wait_until(lambda: demo.graph.asked("PATCH", hugo.id) != [], "so did Northwind's tenant")
+    demo.hash_sync.carry()
+    assert cedar.signs_in(anna, clinic.account("anna.kowalski").password)
+    assert demo.graph.asked("PATCH", anna.id) == [], "nothing is written to a synced user"
+    assert not northwind.signs_in(hugo, "Fjord-Kayak-31")
+    PublishedGraph().check(demo.graph.requests)

@@ -294,6 +294,7 @@ def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
             ["entra", HOSTILE][each % 2],
             now() if each % 2 else None,
             HOSTILE,
+            bool(each % 2),
             now() if each % 3 else None,
             HOSTILE,
         )

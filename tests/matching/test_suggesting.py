@@ -9,7 +9,7 @@ from bot.matching.suggesting import candidates, closest, search, suggest
 from storage.database import Database
 from storage.ignore_rules import put_ignore_rule
 from storage.matches import get_matches, match_counts, match_rows, standings
-from storage.models import Account, Match, MatchState, Record
+from storage.models import Account, Connection, Match, MatchState, Record
 from storage.names import fold, parse_username
 from storage.records import new_record
 from tests.matching.worlds import ADMINISTRATOR, World, new_account
@@ -32,6 +32,27 @@ def test_two_directories_with_the_same_username_claim_the_same_record(world: Wor
     assert world.stands("CORP\\jane") == [("suggested", "jane")]
     world.accounts("LAB\\jane")
     assert world.stands("CORP\\jane", "LAB\\jane") == [("several", None)] * 2
+
+
+def test_where_the_suffix_tells_people_apart_another_suffix_of_the_tenant_names_somebody_else(world: World) -> None:
+    with world.database.writing() as session:
+        tenant = Connection(
+            organization_id=world.organization.id,
+            name="cloud",
+            name_key="cloud",
+            side="directory",
+            kind="entra",
+            domain_names=["north.example", "wind.example"],
+        )
+        session.add(tenant)
+        session.flush()
+        info = new_account(tenant, "info", upn="info@north.example")
+        info.domain = "north.example"
+        session.add(info)
+    world.records("info@wind.example")
+    assert world.stands("north.example\\info") == [("none", None)]
+    world.records("info@north.example")
+    assert world.stands("north.example\\info") == [("suggested", "info@north.example")]
 
 
 def test_candidates_say_who_else_claims_or_holds_them(world: World) -> None:

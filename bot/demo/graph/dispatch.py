@@ -135,8 +135,7 @@ class Request:
         recorded = Recorded(
             self.method, path, dict(parse_qsl(query)), frozenset(self.headers), body, status, self.tenant, self.batched
         )
-        with self.world.lock:
-            self.world.requests.append(recorded)
+        self.world.requests.append(recorded)
 
 
 def _authenticate(world: "World", headers: Mapping[str, str]) -> AccessToken:

@@ -15,11 +15,13 @@ DEFAULT_PAGE, LARGEST_PAGE = 100, 999
 
 @dataclass
 class Page(Generic[Item]):
-    """The rest of a listing, kept between two pages."""
+    """A listing, kept between two pages."""
 
     target: str
     tenant: str
-    rest: Sequence[Item]
+    items: Sequence[Item]
+    at: int
+    """How many of them were shown."""
     size: int
     expired: bool = False
 
@@ -49,16 +51,16 @@ class Pages:
         page = self._continued(call, token) if token else self._begun(call, items(), largest)
         body = call.context(what)
         if not token and call.query.get("$count") == "true" and call.headers.get("consistencylevel") == "eventual":
-            body["@odata.count"] = len(page.rest)
-        rest = page.rest[page.size :]
-        if rest:
-            body["@odata.nextLink"] = self._link(call, rest, page.size)
-        body["value"] = [drawn(item) for item in page.rest[: page.size]]
+            body["@odata.count"] = len(page.items)
+        after = page.at if call.tenant.empty_pages and not token else page.at + page.size
+        if after < len(page.items):
+            body["@odata.nextLink"] = self._link(call, page, after)
+        body["value"] = [drawn(item) for item in page.items[page.at : after]]
         return body
 
     def _begun(self, call: Call, items: Sequence[Item], largest: int) -> Page[Item]:
         size = call.number("$top", default=min(DEFAULT_PAGE, largest), most=largest)
-        return Page(call.target, call.tenant.id, items, size)
+        return Page(call.target, call.tenant.id, items, 0, size)
 
     def _continued(self, call: Call, token: str) -> Page[Any]:
         page = self._kept.get(token)
@@ -68,11 +70,11 @@ class Pages:
             raise GraphError(400, "Directory_ExpiredPageToken", "The specified page token value has expired.")
         return page
 
-    def _link(self, call: Call, rest: Sequence[Item], size: int) -> str:
+    def _link(self, call: Call, page: Page[Any], after: int) -> str:
         token = secrets.token_urlsafe(24)
         begun, _, query = call.target.partition("?")
         tokens = ("$skiptoken=", "%24skiptoken=")
         kept = [part for part in query.split("&") if part and not part.lower().startswith(tokens)]
         target = f"{begun}?{'&'.join([*kept, f'$skiptoken={token}'])}"
-        self._kept[token] = Page(target, call.tenant.id, rest, size)
+        self._kept[token] = Page(target, call.tenant.id, page.items, after, page.size)
         return call.world.graph + target

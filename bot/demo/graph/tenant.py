@@ -40,6 +40,8 @@ class Tenant(Grants):
         """What a PATCH of a synced user's password does: `refused` (400), or `split`: 204, and two passwords."""
         self.delta_tracks_password_changes = False
         """Whether a password change alone makes a user appear in a delta: Microsoft does not say."""
+        self.empty_pages = False
+        """Whether a listing begins with a page on which nobody is, and a link to the next."""
         self.delta_repeats = False
         """Whether a delta names what has changed twice, and somebody who has not changed."""
         self.applications_need_role = False

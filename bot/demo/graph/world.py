@@ -2,7 +2,6 @@
 
 import threading
 import uuid
-from collections import deque
 from datetime import timedelta
 
 from bot.demo.graph.applications import Application
@@ -12,13 +11,11 @@ from bot.demo.graph.faults import Fault, Faults
 from bot.demo.graph.paging import Pages
 from bot.demo.graph.partners import Relationship
 from bot.demo.graph.people import Group, User
-from bot.demo.graph.recording import Recorded
+from bot.demo.graph.recording import Recorded, Requests
 from bot.demo.graph.roles import role_id
 from bot.demo.graph.tenant import Tenant
 from bot.demo.graph.throttling import Limits, Throttling
 from bot.demo.graph.tokens import Tokens
-
-KEPT_REQUESTS = 10_000
 
 _NO_SKEW = timedelta()
 _TWO_YEARS = timedelta(days=730)
@@ -37,7 +34,7 @@ class World:
         self.deltas = Deltas()
         self.throttling = Throttling(limits or Limits())
         self.faults = Faults()
-        self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
+        self.requests = Requests(self.lock)
         """What was asked, newest last, without secrets."""
         self.login = self.graph = "https://localhost"
 
@@ -103,5 +100,4 @@ class World:
 
     def asked(self, method: str | None = None, path: str = "") -> list[Recorded]:
         """The recorded requests with this method, and with these words in their path."""
-        with self.lock:
-            return [one for one in self.requests if method in (None, one.method) and path in one.path]
+        return [one for one in self.requests if method in (None, one.method) and path in one.path]

@@ -22,6 +22,7 @@ from bot.directories.entra.tiers import Tiers, read_now
 from bot.directories.entra.tokens import Keep, Tokens
 from bot.errors import BadInput, OutsideError, Refused
 from bot.http_session import Reply
+from storage.models import Status
 
 Answer = TypeVar("Answer")
 
@@ -34,6 +35,9 @@ class Entra:
     out, lists customers' tenants and knows when its credential ends.
 
     `keep_refresh_token` takes every refresh token that Microsoft gives in place of the one before.
+
+    `pace` makes the pace of its writes, once for an app and tenant; `passing` is a clock that only runs forward, and
+    `wait` pauses: by default this machine's.
     """
 
     batch = BATCH
@@ -87,20 +91,26 @@ class Entra:
 
     def may_rotate_all(self, accounts: Sequence[str]) -> list[Standing | OutsideError]:
         """See `InBatches`."""
-        return self._graph.by_present_rights(
-            lambda: [
-                found if isinstance(found, OutsideError) else standing(self._graph, found, self._tiers())
-                for found in self._users(accounts)
-            ]
-        )
+        return self._graph.by_present_rights(lambda: self._standings(accounts), self._lacks_a_role)
 
     def tenants(self) -> Iterable[SeenTenant]:
         """See `ListsTenants`."""
-        return onboarding.tenants(self._graph)
+        return self._graph.by_present_rights(lambda: list(onboarding.tenants(self._graph)))
 
     def credential_ends_at(self) -> datetime | None:
         """See `KnowsItsEnd`."""
         return onboarding.ends_at(self._graph, self._credential)
+
+    def _standings(self, accounts: Sequence[str]) -> list[Standing | OutsideError]:
+        return [
+            found if isinstance(found, OutsideError) else standing(self._graph, found, self._tiers())
+            for found in self._users(accounts)
+        ]
+
+    def _lacks_a_role(self, found: Sequence[Standing | OutsideError]) -> bool:
+        """A partner's role comes with the token: one that was given since shows with the next."""
+        refused = any(isinstance(each, Standing) and each.status is Status.ADMIN_NOT_PERMITTED for each in found)
+        return refused and self._graph.token().delegated
 
     def _tiers(self) -> Tiers:
         return self._known.tiers.get(lambda: read_now(self._graph), _KNOWN_FOR)

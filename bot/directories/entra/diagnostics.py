@@ -5,7 +5,7 @@ Microsoft's errors page and reference-error-codes page; field reports where thos
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from bot.directories.entra import roles
@@ -32,9 +32,21 @@ READ_GROUPS = "GroupMember.Read.All"
 READ_DOMAINS = "Domain.Read.All"
 REVOKE_SESSIONS = "User.RevokeSessions.All"
 
-MAY_SET_PASSWORDS = frozenset({SET_PASSWORDS, "Directory.AccessAsUser.All", "Directory.ReadWrite.All"})
-"""Any of these lets a password be set: the least, and what the field was told to ask for before that one existed."""
-MAY_REVOKE = frozenset({REVOKE_SESSIONS, "User.ReadWrite.All", "Directory.ReadWrite.All"})
+
+class Enough(NamedTuple):
+    """Permissions of which any one is enough."""
+
+    app: frozenset[str]
+    """For an app by itself."""
+    somebody: frozenset[str]
+    """On behalf of somebody, who has to hold a role for it too."""
+
+
+MAY_SET_PASSWORDS = Enough(
+    frozenset({SET_PASSWORDS, "Directory.ReadWrite.All"}), frozenset({SET_PASSWORDS, "Directory.AccessAsUser.All"})
+)
+"""The least, and what was asked for before that one existed: by itself an app then needs a role besides."""
+MAY_REVOKE = Enough(*[frozenset({REVOKE_SESSIONS, "User.ReadWrite.All", "Directory.ReadWrite.All"})] * 2)
 
 _ADMIN_CENTERS = {
     "https://login.microsoftonline.us": "https://entra.microsoft.us",

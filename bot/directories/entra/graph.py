@@ -95,15 +95,20 @@ class Graph:
         """What time it is at Graph; None before its first reply."""
         return self._clock.now()
 
-    def by_present_rights(self, call: Callable[[], Answer]) -> Answer:
-        """The call's answer; by a new token where a right is missing that may have been given since the old one."""
+    def by_present_rights(self, call: Callable[[], Answer], lacking: Callable[[Answer], bool] | None = None) -> Answer:
+        """The call's answer; by a new token where a right is missing that may have been given since the old one.
+
+        A missing right is raised, or is in an answer that is `lacking`.
+        """
         token = self.token()
         try:
-            return call()
+            answer = call()
         except (TenantNotPermitted, AdminNotPermitted):
             if not self._tokens.forget_older(token, _NEW_TOKEN):
                 raise
             return call()
+        again = lacking is not None and lacking(answer) and self._tokens.forget_older(token, _NEW_TOKEN)
+        return call() if again else answer
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
@@ -133,7 +138,7 @@ class Graph:
     def listed(self, first: Reply, permission: str, what_for: str) -> Iterator[dict[str, Any]]:
         """Everything a listing holds, from its first page on; an expired link raises `Refused` like any other."""
         for page in self.pages(first, permission, what_for):
-            yield from page["value"]
+            yield from page.get("value", ())
 
     def pages(self, first: Reply, permission: str, what_for: str) -> Iterator[dict[str, Any]]:
         """The pages of a listing: an empty one is not the last."""

@@ -94,9 +94,9 @@ def tenants(graph: Graph) -> Iterator[SeenTenant]:
     first = graph.get("/tenantRelationships/delegatedAdminCustomers?$top=300")
     if first.status != 403:
         for each in graph.listed(first, READ_CUSTOMERS, "list the customers"):
-            name = str(each.get("displayName") or each["tenantId"])
-            if not name.startswith(_NOT_A_CUSTOMER):
-                yield SeenTenant(str(each["tenantId"]).lower(), name)
+            shown = str(each.get("displayName") or each["tenantId"])
+            if not shown.startswith(_NOT_A_CUSTOMER):
+                yield SeenTenant(str(each["tenantId"]).lower(), shown)
         return
     older = graph.get("/contracts?$top=999")
     if older.status == 403:
@@ -253,7 +253,7 @@ def _ends(graph: Graph, credential: EntraCredential) -> Iterator[Finding]:
         yield Finding(Level.OK, said)
         return
     link = _registration(graph.settings)
-    mend = "Make a new one on the app's page and give it to this connection (`/rotate setup`, “New credential”)."
+    mend = "Make a new one on the app's page and give it to this connection (/rotate setup, “Change”)."
     yield Finding(Level.WARNING, f"{said[:-1]}, in {max(left.days, 0)} days.", mend, "credential-ends", link=link)
 
 

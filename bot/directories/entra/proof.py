@@ -26,6 +26,8 @@ _SPREAD = timedelta(seconds=30)
 """By how much the clocks of Microsoft's own servers may differ, and what a change may take."""
 _QUEUED = timedelta(minutes=2)
 """How long after we gave up a request of ours may still have been carried out."""
+_ONE_SECOND = timedelta(seconds=2)
+"""Within so much two set-times, and the time a reply shows, may look the same: all are cut to seconds."""
 _MOST = 10_000
 
 
@@ -38,6 +40,8 @@ class _Sent:
     until: datetime | None = None
     """The latest set-time that can be ours, by Graph's clock; None when that is not known."""
     answered: bool = False
+    begun: datetime | None = None
+    """When it was sent, by Graph's clock."""
 
 
 class Doubts:
@@ -52,7 +56,7 @@ class Doubts:
     def sending(self, account: str) -> None:
         """A write to this account goes out now."""
         with self._lock:
-            self._keep(account, _Sent(self._passing()))
+            self._keep(account, _Sent(self._passing(), begun=self._clock.now()))
 
     def lost(self, account: str) -> None:
         """What became of it is not known."""
@@ -80,6 +84,10 @@ class Doubts:
                 return Proof(Verdict.TAKEN, seen, server, reason, by_set_time=True)
             if sent is None:  # sent by an earlier process, or never
                 sent = self._keep(account, _Sent(self._passing()))
+            if sent.answered and sent.begun and since and sent.begun - since < _ONE_SECOND:
+                self._sent.pop(account, None)
+                reason = "The tenant took it within a second of the change before: its set-time cannot tell the two."
+                return Proof(Verdict.TAKEN, seen, server, reason, by_set_time=True)
             waited = self._passing() - sent.at
             if waited < (LAG if sent.answered else LOST):
                 reason = f"{server} does not show a new password for {username} yet."

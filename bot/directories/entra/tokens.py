@@ -7,6 +7,7 @@ what each AADSTS code means.
 """
 
 import base64
+import copy
 import json
 import re
 import threading
@@ -21,6 +22,7 @@ from pydantic import SecretStr
 
 from bot.certificates import read_pair
 from bot.directories.entra import diagnostics
+from bot.directories.entra.diagnostics import Enough
 from bot.directories.entra.settings import EntraCredential, EntraSettings
 from bot.errors import BadInput, NoAnswer, OutsideError, SignInRefused, Unreachable
 from bot.http_session import HttpSession, Reply
@@ -55,6 +57,10 @@ class Token:
             return frozenset(str(self.claims["scp"]).split())
         return frozenset(map(str, self.claims.get("roles", ())))
 
+    def lets(self, enough: Enough) -> bool:
+        """Whether one of these was consented to; where the token cannot be read, perhaps."""
+        return not self.claims or not self.permissions.isdisjoint(enough.somebody if self.delegated else enough.app)
+
     @property
     def object_id(self) -> str | None:
         """Who we are in the tenant: the service principal, or the partner's user."""
@@ -80,6 +86,8 @@ class Tokens:
         self._wait = wait
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._asked = 0
+        self._failure: OutsideError | None = None
         self._asked_at = self._until = 0.0
 
     def get(self, credential: EntraCredential, keep: Keep | None = None) -> Token:
@@ -88,9 +96,19 @@ class Tokens:
         Raises `SignInRefused`, `TenantNotPermitted`, `CertificateRefused`, `Throttled` or `Unreachable`: asking for one
         changes nothing.
         """
+        asked = self._asked
         with self._lock:
-            if self._token is None or self._clock() >= self._until:
-                self._token = self._ask(credential, keep)
+            if self._token is not None and self._clock() < self._until:
+                return self._token
+            if self._failure is not None and self._asked != asked:
+                raise copy.copy(self._failure)  # somebody asked while we waited: asking again would only take as long
+            try:
+                self._token, self._failure = self._ask(credential, keep), None
+            except OutsideError as error:
+                self._failure = error
+                raise
+            finally:
+                self._asked += 1
             return self._token
 
     def forget(self, token: Token) -> None:

@@ -12,14 +12,20 @@ from pydantic import SecretStr
 
 from bot.directories.entra import diagnostics
 from bot.directories.entra.accounts import upn
-from bot.directories.entra.diagnostics import MAY_REVOKE, MAY_SET_PASSWORDS, REVOKE_SESSIONS, SET_PASSWORDS
+from bot.directories.entra.diagnostics import (
+    MAY_REVOKE,
+    MAY_SET_PASSWORDS,
+    REVOKE_SESSIONS,
+    SET_PASSWORDS,
+    Enough,
+)
 from bot.directories.entra.graph import Graph, Write
 from bot.directories.entra.proof import Doubts
 from bot.directories.entra.reading import user_path
 from bot.directories.entra.roles import NAMES, USER, least_role
 from bot.directories.entra.tiers import Tiers
 from bot.directories.entra.tokens import Token
-from bot.errors import NoAnswer, OutsideError
+from bot.errors import NoAnswer, OutsideError, Refused
 from bot.http_session import Reply
 
 
@@ -45,7 +51,7 @@ def sign_out(graph: Graph, account: str, tiers: Callable[[], Tiers]) -> None:
     (answer,) = graph.write([Write("POST", f"/users/{account}/revokeSignInSessions")])
     if isinstance(answer, OutsideError):
         raise answer
-    if 200 <= answer.status < 300:
+    if _done(answer):
         return
     if answer.status == 403:
         present = _asked_once(graph, tiers)
@@ -73,13 +79,24 @@ def _password(account: str, secret: SecretStr) -> Write:
 def _outcome(graph: Graph, account: str, answer: Reply | OutsideError, present: _Present) -> str | OutsideError:
     if isinstance(answer, OutsideError):
         return answer
-    if 200 <= answer.status < 300:
-        return graph.host
+    try:
+        if _done(answer):
+            return graph.host
+    except NoAnswer as error:
+        return error
     if answer.status == 403:
         why = _denied(graph, account, present, MAY_SET_PASSWORDS, SET_PASSWORDS, "set passwords")
         if why is not None:
             return why
     return diagnostics.write_failed(answer, account)
+
+
+def _done(reply: Reply) -> bool:
+    """Whether it was done, by a status of success; `NoAnswer` when somebody else than Graph says so."""
+    done = 200 <= reply.status < 300
+    if done and reply.body:
+        reply.json()
+    return done
 
 
 def _noted(doubts: Doubts, account: str, outcome: str | OutsideError) -> str | OutsideError:
@@ -93,14 +110,17 @@ def _noted(doubts: Doubts, account: str, outcome: str | OutsideError) -> str | O
 
 
 def _denied(
-    graph: Graph, account: str, present: _Present, enough: frozenset[str], permission: str, what_for: str
+    graph: Graph, account: str, present: _Present, enough: Enough, permission: str, what_for: str
 ) -> OutsideError | None:
     """Why Graph said no, which has one answer for a missing permission, a missing role and a protected account alike;
     None when that cannot be found out.
     """
-    with suppress(OutsideError):  # only to say it better
+    try:
         token, now = present()
-        if token.claims and token.permissions.isdisjoint(enough):
+    except OutsideError as error:  # it is not only this that we may not do any more
+        return error if isinstance(error, Refused) else None
+    with suppress(OutsideError):  # only to say it better
+        if not token.lets(enough):
             return diagnostics.permissions_missing(graph.settings, [permission], what_for)
         user = graph.get(user_path(account)).json()
         name = upn(user)

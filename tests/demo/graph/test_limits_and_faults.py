@@ -152,6 +152,16 @@ def test_whatever_goes_wrong_on_demand_leaves_everything_as_it_was(northwind: Te
     assert call("PATCH", f"/users/{alice.id}", profile()).status_code == 204
 
 
+def test_a_call_that_is_let_go_may_still_be_lost(northwind: Tenant, call: Caller) -> None:
+    alice = northwind.user("alice", "Spring-2019!")
+    held = Hold(taken=False)
+    held.let_go.set()
+    call.graph.fails("PATCH /users/{id}", held)
+    with pytest.raises(requests.ConnectionError):
+        call("PATCH", f"/users/{alice.id}", profile())
+    assert northwind.signs_in(alice, "Spring-2019!")
+
+
 def test_a_call_can_be_held_and_let_go(northwind: Tenant, call: Caller) -> None:
     alice = northwind.user("alice", "Spring-2019!")
     held = Hold()

@@ -73,6 +73,14 @@ def test_a_page_has_a_hundred_users_or_as_many_as_asked_for(northwind: Tenant, c
     assert "@odata.nextLink" not in last
 
 
+def test_a_page_may_be_empty_and_yet_not_the_last(northwind: Tenant, call: Caller) -> None:
+    alice, bob = northwind.user("alice"), northwind.user("bob")
+    northwind.empty_pages = True
+    first = call("GET", "/users?$select=id").json()
+    assert first["value"] == []
+    assert {user["id"] for user in call.everything(first["@odata.nextLink"])} == {alice.id, bob.id}
+
+
 def test_a_next_link_works_only_as_it_was_given(northwind: Tenant, call: Caller) -> None:
     for number in range(3):
         northwind.user(f"user{number}")

@@ -141,6 +141,13 @@ def test_a_delta_link_to_another_origin_is_not_kept(office: Office, entra: Entra
     assert caught.value.cause == "other-origin"
 
 
+def test_an_empty_page_is_not_the_last(office: Office, entra: Entra) -> None:
+    office.tenant.empty_pages = True
+    for number in range(3):
+        office.tenant.user(f"person{number}")
+    assert len(everybody(entra)[0]) == 3
+
+
 def test_a_page_that_has_expired_ends_the_reading_and_the_next_one_begins_anew(office: Office, entra: Entra) -> None:
     for number in range(1_200):
         office.tenant.user(f"person{number}")

@@ -1,6 +1,9 @@
 """Signing in by secret, certificate and a partner's refresh token: what msal does by itself, and what we make of it."""
 
 import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from bot.demo.graph.faults import LostReply, NotJson, Throttled, Unavailable
+from bot.demo.graph.faults import Hold, LostReply, NotJson, Throttled, Unavailable
 from bot.demo.graph.permissions import VENDOR_LIST
 from bot.directories.entra import Entra
 from bot.errors import (
@@ -88,6 +91,37 @@ def test_a_consent_that_is_not_known_everywhere_yet_is_waited_for(office: Office
     assert error.cause == "not-propagated"
     office.time.passes(timedelta(minutes=4))
     assert connector.may_rotate(person).allowed
+
+
+class CountingLock:
+    """A lock that knows how many wait for it."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.waiting += 1
+        self._lock.acquire()
+        self.waiting -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_many_who_wait_for_one_sign_in_that_fails_all_fail_with_it(office: Office, entra: Entra) -> None:
+    person, lock, held = a_person(office), CountingLock(), Hold(taken=False)
+    entra._known.tokens._lock = lock  # type: ignore[assignment]
+    office.graph.fails(TOKEN, held)
+    with ThreadPoolExecutor(4) as pool:
+        failures = [pool.submit(refused, entra, person) for _ in range(4)]
+        assert held.reached.wait(30)
+        while lock.waiting < 3:
+            time.sleep(0.01)
+        held.let_go.set()
+    assert {type(failure.result()) for failure in failures} == {Unreachable}
+    assert token_requests(office) == 1
+    assert entra.may_rotate(person).allowed
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
@@ -295,3 +329,31 @@ def test_a_revoked_token_and_one_without_a_relationship_are_told_apart(office: O
     assert isinstance(error, SignInRefused)
     assert not isinstance(error, TenantNotPermitted)
     assert "refresh token" in error.mend
+
+
+def test_a_partners_user_without_a_role_for_it_is_known_before_anything_is_sent(office: Office) -> None:
+    partner, person = Partner(office, "Global Reader"), a_person(office)
+    error = refused(office.connect(refresh_token=partner.token), person)
+    assert isinstance(error, TenantNotPermitted)
+    assert (error.cause, "User Administrator" in error.mend) == ("role-missing", True)
+
+
+def test_a_partners_role_given_meanwhile_shows_without_waiting_for_the_tokens_end(office: Office) -> None:
+    partner = Partner(office)
+    boss = office.tenant.user("boss")
+    office.tenant.assign("Global Administrator", boss)
+    connector = office.connect(refresh_token=partner.token)
+    assert not connector.may_rotate(boss.id).allowed
+    group = partner.tenant.group("Seniors", members=[partner.user])
+    office.graph.partnership(partner.tenant, office.tenant, group, "Privileged Authentication Administrator")
+    office.time.passes(timedelta(minutes=1))
+    assert connector.may_rotate(boss.id).allowed
+    assert connector.set_password(boss.id, SecretStr("Xk9$wortlich-Zebra"))
+
+
+def test_what_a_delegated_token_lacks_is_named(office: Office) -> None:
+    partner, person = Partner(office), a_person(office)
+    office.tenant.withdraws(office.app, "Directory.AccessAsUser.All")
+    error = refused(office.connect(refresh_token=partner.token), person)
+    assert isinstance(error, TenantNotPermitted)
+    assert "User-PasswordProfile.ReadWrite.All" in str(error)

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 import handlers
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, open_directory, open_vault
+from bot.connections import DirectoryFactory, connect, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.notices import Notices
@@ -61,6 +61,7 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
         safe=Safe(keys, Escrow(settings.escrow_dir)),
         trail=Trail(keys, settings.escrow_dir),
         open_directory=partial(open_directory, keys=keys, networks=settings.directory_networks, extra_kinds=kinds),
+        connect=partial(connect, networks=settings.directory_networks, extra_kinds=kinds),
         open_vault=partial(open_vault, keys=keys, extra_hosts=settings.extra_hosts),
         extra_kinds=kinds,
     )

@@ -26,7 +26,6 @@ from storage.models import (
 from storage.portions import portions
 from storage.sealing import KeyRing
 
-
 FROM_VAULT = "vault"
 """The origin of a revision that was found in a vault outside."""
 

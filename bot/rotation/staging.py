@@ -21,6 +21,7 @@ from bot.rotation.worker import Worker
 from bot.rules import policy_of, rule_for
 from bot.tiers import tier_with
 from storage.approvals import agreed_accounts
+from storage.connections import get_connection
 from storage.models import (
     Account,
     Revision,
@@ -54,7 +55,7 @@ def why_not(
         return Refusal(standing)
     if not isinstance(standing, Standing):
         return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
-    if not standing.allowed:
+    if not standing.allowed and not _is_own(session, step, standing):
         return Refusal(Refused(standing.reason, cause="not-permitted"), standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
         return None
@@ -64,7 +65,7 @@ def why_not(
             Status.NOT_PERMITTED,
         )
     rotation, organization = step.rotation, step.organization
-    tier = tier_with(_effective(step.account, standing.tier), step.record.restricted)
+    tier = tier_with(_effective(step.account, standing.tier), step.record.restricted or standing.own)
     operator = requesters[rotation.requested_by]
     decision = may_rotate(operator, organization.id, tier, by_name=rotation.by_name, bulk=organization.bulk)
     if rotation.restores is not None:
@@ -84,6 +85,12 @@ def why_not(
             Status.ADMIN_NOT_PERMITTED,
         )
     return None
+
+
+def _is_own(session: Session, step: Step, standing: Standing) -> bool:
+    """The connector's own account, asked for by name through the record that the connection's settings give it."""
+    own_record = get_connection(session, step.task.connection_id).own_record_id
+    return standing.own and step.rotation.by_name and own_record == step.record.id
 
 
 def _effective(account: Account, seen: Tier) -> Tier:

@@ -76,8 +76,9 @@ def sync_records(
         seen.update(each.external_id for each in page)
     with database.writing() as session:
         connection = get_connection(session, connection_id)
-        gone = present_entries(session, connection_id) - seen if changes.complete else set()
-        if gone and not seen:
+        known = present_entries(session, connection_id)
+        gone = known - seen if changes.complete else known & changes.removed
+        if gone == known and known and not seen and changes.complete:
             raise Refused(
                 f"{connection.name} answered, but showed no record at all, where {len(gone)} are known. Nothing was "
                 "marked as removed: most likely Rekey's key may not read them any more.",

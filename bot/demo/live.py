@@ -1,4 +1,4 @@
-"""`rekey demo`: the whole bot in a browser: a pretend Slack, two customers with practice directories, the real Rekey.
+"""`rekey demo`: the whole bot in a browser: a pretend Slack, customers with practice directories, the real Rekey.
 
 Everything between the two pretend ends is the real thing: the bot listens in Socket Mode, keeps its rows in SQLite,
 seals passwords into the embedded vault, and asks for a code of an authenticator app before it shows one. It lives in a
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot import app
+from bot.demo import itglue_company
 from bot.demo.large_company import large_company
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain
@@ -41,7 +42,7 @@ from bot.web.server import Web
 from bot.web.site import site
 from bot.world_file import plan as plans
 from bot.world_file.reading import read_world
-from storage.connections import connections_of
+from storage.connections import connections_of, outside_connections
 from storage.models import Connection, Organization, Task, TaskState
 from storage.tasks import request_sync
 
@@ -75,6 +76,7 @@ organizations:
     directories:
       - {{name: harbor, kind: practice}}
     vault: {{name: harbor-vault, kind: embedded}}
+  - {cedar}
 """
 
 
@@ -108,6 +110,10 @@ ASKED = {
         "Harbor Foods is next: 180 people. “Approve all exact” is one click, and `/rotate all` shows first what it "
         "would do. Some of the shops in the old town never gave us the right to reset; the card will say so."
     ),
+    "#cedar-finch": (
+        "Cedar & Finch keep theirs in IT Glue. Same words, and new passwords land there; each record on the review "
+        "card leads to its page. One is vaulted, so nobody can rotate that, and one is the partners' only."
+    ),
 }
 """What Bob wrote before you came, by channel."""
 
@@ -128,10 +134,12 @@ class LiveDemo:
         self._head_office = head_office
         self._opened = ExitStack()
         company, harbor = sample_company(), large_company()
+        self.cedar = itglue_company.itglue_company()
         self.domains: dict[str, PracticeDomain] = {
             "head-office": company.head_office,
             "branch": company.branch,
             "harbor": harbor.domain,
+            itglue_company.DIRECTORY: self.cedar.domain,
         }
         """The practice domains by the names of their connections."""
         for domain in self.domains.values():
@@ -154,6 +162,7 @@ class LiveDemo:
         with self._opened as opened:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rekey-demo-")))
             self.slack = opened.enter_context(RunningSlack(_manifest(), port=free_port(SLACK_PORT)))
+            opened.enter_context(self.cedar.server)
             ids = self.slack.call(self._fill_workspace)
             self.services = self._build(folder, ids)
             opened.callback(self.services.database.dispose)
@@ -197,6 +206,7 @@ class LiveDemo:
         for name, members, topic in (
             ("bright-smile", [*everybody, ids["gus"], bot], "Bright Smile Dental: two sites"),
             ("harbor-foods", [*everybody, bot], "Harbor Foods: 180 employees"),
+            ("cedar-finch", [*everybody, bot], "Cedar & Finch: their passwords are in IT Glue"),
             ("general", everybody, "Northwind MSP"),
         ):
             ids[f"#{name}"] = workspace.add_channel(name, members, topic=topic).id
@@ -212,6 +222,7 @@ class LiveDemo:
             escrow_dir=folder / "escrow",
             secrets_dir=secrets,
             administrators=(ids["alice"], ids["bob"]),
+            extra_hosts=(self.cedar.server.place,),
             http_port=free_port(PAGES_PORT),
             backoff_cap_seconds=5,
             look_again_seconds=0.25,
@@ -230,6 +241,7 @@ class LiveDemo:
     def _bring_in(self, folder: Path, ids: Mapping[str, str]) -> None:
         """`rekey apply`, `rekey records import` and `rekey operators enrol`."""
         services, file = self.services, folder / "world.yaml"
+        _put_secret(folder / "secrets" / itglue_company.KEY_FILE, self.cedar.key)
         file.write_text(
             _WORLD_FILE.format(
                 bright=ids["#bright-smile"],
@@ -237,6 +249,7 @@ class LiveDemo:
                 tina=ids["tina"],
                 vic=ids["vic"],
                 head_office=self._entry(services.settings),
+                cedar=self.cedar.entry(ids["#cedar-finch"], ids["tina"]),
             ),
             "utf-8",
         )
@@ -245,7 +258,8 @@ class LiveDemo:
         plans.apply(services.database, services.safe.keys, services.trail, cli_operator(), world, shown)
         with services.database.writing() as session:
             for organization, vault in connections_of(session, "vault"):
-                self._import(session, folder, organization, vault)
+                if organization.name in self.records:
+                    self._import(session, folder, organization, vault)
             for each in PEOPLE:
                 if each.role in ("administrator", "technician"):
                     self.codes[each.name], _until = new_code(session, services.trail, cli_operator(), ids[each.name])
@@ -255,9 +269,7 @@ class LiveDemo:
         real = self._head_office
         if real is None or settings.secrets_dir is None:
             return "{name: head-office, kind: practice}"
-        secret = settings.secrets_dir / _SECRET
-        secret.touch(mode=0o600)
-        secret.write_text(real.password.get_secret_value(), "utf-8")
+        _put_secret(settings.secrets_dir / _SECRET, real.password)
         entry = {"name": "head-office", **real.entry, "bind_password": f"file:{_SECRET}"}
         return json.dumps(entry)  # which is YAML, too
 
@@ -274,12 +286,17 @@ class LiveDemo:
         """`rekey sync`; `RekeyError` when one could not be read."""
         services = self.services
         with services.database.writing() as session:
-            asked = [request_sync(session, directory).id for _, directory in connections_of(session, "directory")]
+            asked = [request_sync(session, each).id for _, each in outside_connections(session)]
         scheduler.run_syncs(asked, lambda _waiting: None)
         with services.database.reading() as session:
             for task in (session.get_one(Task, task_id) for task_id in asked):
                 if task.state != TaskState.DONE:
                     raise RekeyError(f"A directory of the demo could not be read: {task.reason}")
+
+
+def _put_secret(path: Path, secret: SecretStr) -> None:
+    path.touch(mode=0o600)
+    path.write_text(secret.get_secret_value(), "utf-8")
 
 
 def free_port(wanted: int) -> int:

@@ -36,7 +36,7 @@ def introduction(demo: LiveDemo) -> str:
     """Where it is, whom one can be, what to try, and how to get past the step-up."""
     lines = [
         "",
-        "  Rekey, in a pretend Slack with two made-up customers:",
+        "  Rekey, in a pretend Slack with made-up customers:",
         "",
         f"      {demo.url}",
         "",

@@ -1,6 +1,7 @@
 """Rekey beside IT Glue: what is read, made and written there, and what holds when a reply is lost on any call."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from sqlmodel import select
 
 from bot.demo.itglue.faults import Answers, Fault, LostReply, LostRequest, Slow
 from bot.demo.itglue.server import RunningITGlue
+from bot.doctor import examine
 from bot.matching.review import create_record
 from bot.permissions import cli_operator
-from storage.models import AuditEvent, Match, Status, TaskState
+from storage.backup import freeze_every_lane
+from storage.lanes import get_lane
+from storage.models import AuditEvent, Connection, Match, Record, Status, TaskState
 from tests.contracts.vaults import API_KEY, emptied, running_itglue
 from tests.vaults.company import OLD, Company, found
 
@@ -118,6 +122,45 @@ def test_a_record_that_is_asked_for_is_made_there_and_gets_its_password(company:
     company.rotates(record)
     company.agrees_on("jane", there)
     assert list(company.server.account.passwords) == [there.id]
+
+
+def test_records_that_came_back_without_their_ids_find_their_own_and_only_their_own(company: Company) -> None:
+    company.employs("jane", "bob")
+    company.syncs()
+    before = {row.id for row in company.records().values()}
+    with company.services.database.writing() as session:  # as `rekey recover` leaves them
+        for row in session.exec(select(Record)).all():
+            row.external_id = row.link = None
+        session.get_one(Connection, company.vault().id).cursor = None
+    company.server.account.add(next(iter(company.server.account.organizations)), "bob's sign-in", username="bob")
+    company.syncs()
+    with company.services.database.reading() as session:
+        found = session.exec(select(Record)).all()
+    assert {row.name: row.external_id is not None for row in found if row.id in before} == {
+        "jane's sign-in": True,
+        "bob's sign-in": False,  # two go by that name now, and nobody can tell which one it is
+    }
+    assert len(found) == 4
+
+
+def test_the_doctor_looks_at_it_glue_and_lets_a_restored_lane_go_on(company: Company) -> None:
+    there = company.employs("jane")
+    company.syncs()
+    company.approves()
+    company.rotates(company.record("jane's sign-in"))
+    company.server.account.ahead = timedelta(minutes=1)
+    company.server.account.edits(there["jane"], "Somebody-Else-1")
+    with company.services.database.writing() as session:
+        freeze_every_lane(session, "It came back from a backup.")
+    found = {each.subject: each for each in examine(company.services, cli_operator())}
+    said = " ".join(finding.what for finding in found["vault acme-itglue"].findings)
+    assert "IT Glue takes the API key" in said
+    assert "holds another password than this database knows of for 1: jane's sign-in" in said
+    with company.services.database.reading() as session:
+        assert get_lane(session, company.vault().id).frozen_reason is None
+    company.server.account.keys[API_KEY].paused = True
+    found = {each.subject: each for each in examine(company.services, cli_operator())}
+    assert not found["vault acme-itglue"].ok
 
 
 def test_the_trail_says_what_was_read_and_made_and_holds_no_password(company: Company) -> None:

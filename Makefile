@@ -34,8 +34,9 @@ bench: $(READY) $(PACKAGES) ## speed, as ratios measured in one run
 crash: $(READY) $(PACKAGES) ## KILLS=200 kills at random instants on a real domain controller
 	@REKEY_CRASH_KILLS=$(KILLS) $(BIN)/pytest -m crash --timeout 0 tests/crash
 
-docs: $(READY) ## draw the tree in docs/architecture.md from the modules' docstrings
+docs: $(READY) ## draw the tree in docs/architecture.md from the modules' docstrings, and the statuses' page
 	@$(BIN)/python docs/tree.py
+	@$(BIN)/python docs/statuses.py
 
 pictures: $(READY) $(PACKAGES) ## the README's pictures, taken while a newcomer's story is played in Chromium
 	@REKEY_PICTURES=docs/pictures $(BIN)/pytest --quiet tests/browser

@@ -12,7 +12,7 @@ from sqlmodel import Session
 import handlers
 from bot import credential_ends, digest, stuck
 from bot.audit import Trail
-from bot.connections import DirectoryFactory, open_directory, open_vault
+from bot.connections import DirectoryFactory, connect, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
 from bot.http_mode import SLACK_PATH, HttpMode
 from bot.mail import Mail
@@ -71,6 +71,9 @@ def build(settings: Settings, extra_kinds: Mapping[str, DirectoryFactory] | None
             extra_kinds=kinds,
             extra_hosts=settings.extra_hosts,
             database=database,
+        ),
+        connect=partial(
+            connect, networks=settings.directory_networks, extra_kinds=kinds, extra_hosts=settings.extra_hosts
         ),
         open_vault=partial(open_vault, keys=keys, extra_hosts=settings.extra_hosts),
         extra_kinds=kinds,

@@ -4,6 +4,7 @@ After a restore it does one thing more: it compares what each directory says of 
 knows, names those whose password was changed since, and lets the frozen lanes go on.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,13 +13,15 @@ from bot.errors import OutsideError, RekeyError
 from bot.permissions import Operator
 from bot.services import Services
 from bot.smtp import Smtp
+from bot.vaults.base import Vault
 from storage.backup import ChangedLater, changed_later, thaw
 from storage.connections import outside_connections
 from storage.lanes import get_lane
 from storage.models import Connection, Lane, Organization, now
+from storage.records import records_of
 
 _AT_ONCE = 8
-_MOST_NAMED = 100
+_MOST_NAMED, _NAMED_AT_ONCE = 100, 10
 """Changed accounts that are named one by one; the others are counted."""
 
 
@@ -144,8 +147,15 @@ def _connection(
         if connection.side == "vault":
             with services.open_vault(connection) as vault:
                 found += vault.check()
+                if _may_thaw(lane, found):
+                    found += _compare_records(services, operator, organization, connection, vault)
+                    lane.frozen_reason = None
         else:
-            found += _directory(services, operator, organization, connection, lane)
+            with services.open_directory(connection) as directory:
+                found += directory.check()
+                if _may_thaw(lane, found):
+                    found += _compare(services, operator, organization, connection, directory)
+                    lane.frozen_reason = None
     except OutsideError as error:
         found.append(Finding.problem(error))
     except RekeyError as error:
@@ -165,15 +175,8 @@ def _connection(
     return found
 
 
-def _directory(
-    services: Services, operator: Operator, organization: Organization, connection: Connection, lane: Lane
-) -> list[Finding]:
-    with services.open_directory(connection) as directory:
-        found = directory.check()
-        if lane.frozen_reason is not None and all(each.level is not Level.PROBLEM for each in found):
-            found += _compare(services, operator, organization, connection, directory)
-            lane.frozen_reason = None
-    return found
+def _may_thaw(lane: Lane, found: Sequence[Finding]) -> bool:
+    return lane.frozen_reason is not None and all(each.level is not Level.PROBLEM for each in found)
 
 
 def _stopped(organization: Organization) -> str:
@@ -204,6 +207,36 @@ def _compare(
     found = [Finding(Level.OK, compared), *map(_changed, changed[:_MOST_NAMED])]
     if len(changed) > _MOST_NAMED:
         found.append(Finding(Level.PROBLEM, f"So it is for {len(changed) - _MOST_NAMED} more."))
+    return found
+
+
+def _compare_records(
+    services: Services, operator: Operator, organization: Organization, connection: Connection, vault: Vault
+) -> list[Finding]:
+    """Name the records whose password was changed there later than this database knows of, then let the lane go on."""
+    times = {seen.external_id: seen.password_updated_at for seen in vault.records(None).records}
+    with services.database.writing() as session:
+        changed = [
+            row.name
+            for row in records_of(session, organization.id, connection.id)
+            if row.kept_password_at is not None and times.get(row.external_id or "") not in (None, row.kept_password_at)
+        ]
+        thaw(session, connection.id)
+        services.trail.append(
+            session,
+            event="lane.thawed",
+            operator=operator.key,
+            source=operator.source,
+            organization=organization,
+            subject=f"connection {connection.name}",
+            details={"compared": len(times), "changed_since": changed},
+        )
+    found = [Finding(Level.OK, f"{len(times)} records were compared; work towards {connection.name} goes on.")]
+    if changed:
+        named = ", ".join(changed[:_NAMED_AT_ONCE]) + (" …" if len(changed) > _NAMED_AT_ONCE else "")
+        what = f"{connection.name} holds another password than this database knows of for {len(changed)}: {named}."
+        mend = "What it holds is read and kept before Rekey writes there again."
+        found.append(Finding(Level.WARNING, what, mend, "changed-since-backup"))
     return found
 
 

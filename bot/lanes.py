@@ -14,6 +14,7 @@ from threading import Lock
 from time import monotonic
 
 import structlog
+from pydantic import SecretStr
 
 from bot.audit import Trail
 from bot.directories.base import Directory
@@ -24,6 +25,7 @@ from bot.processes import is_dead, own_name
 from bot.rotation.aftershock import attend
 from bot.rotation.calls import batch_size
 from bot.rotation.recovery import look, note_trouble, refuse_rest
+from bot.rotation.sign_in import sign_in_again
 from bot.rotation.signing_out import sign_out
 from bot.rotation.steps import check, write
 from bot.rotation.watching import watch
@@ -53,6 +55,10 @@ def _no_vault(connection: Connection) -> Vault:
     raise Refused(f"{connection.name} is a vault of the kind {connection.kind!r}, which cannot be opened here.")
 
 
+def _no_directory(connection: Connection, _secret: SecretStr) -> Directory:
+    raise SignInRefused(f"{connection.name} takes no other credential here.")
+
+
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """What it takes to drain any lane."""
@@ -66,6 +72,8 @@ class Lanes:
     administrators: Collection[str] = ()
     second_administrator: bool = True
     open_vault: Callable[[Connection], Vault] = _no_vault
+    connect: Callable[[Connection, SecretStr], Directory] = _no_directory
+    """A directory connection with another credential than the stored one: to try our own account's other passwords."""
 
     def drain(self, connection_id: int, seconds: float = 5.0) -> bool:
         """Do what is due in this lane for about so many seconds; False when another living worker owns it.
@@ -111,10 +119,14 @@ class Lanes:
                     busy = turn(worker, until)
                 except SYSTEMIC as error:
                     _log.warning("lane.trouble", connection=connection.name, cause=error.cause, reason=str(error))
+                    if isinstance(error, SignInRefused) and self._signs_in_again(worker, connection):
+                        return True
                     note_trouble(worker, error, self.longest_pause)
                 refuse_rest(worker)
                 with self.database.writing() as session:
                     lane = hold(session, connection.id, token)
+                    if get_connection(session, connection.id).credential != connection.credential:
+                        return True  # our own password was rotated: whatever is opened from here on needs the new one
                     if lane.stopped_at is not None or (lane.backoff_until is not None and lane.backoff_until > now()):
                         return False
                     if not busy and release(session, connection.id, token):
@@ -128,6 +140,13 @@ class Lanes:
             return vault, lambda worker, _until: vault_round(worker, vault)
         directory = self.open_directory(connection)
         return directory, lambda worker, until: _round(worker, directory, until)
+
+    def _signs_in_again(self, worker: Worker, connection: Connection) -> bool:
+        try:
+            return connection.side == "directory" and sign_in_again(worker, connection, self.connect)
+        except SYSTEMIC as error:
+            note_trouble(worker, error, self.longest_pause)
+            return True
 
     def _pause(self, connection_id: int, token: int, error: Exception) -> None:
         reason = str(error) if isinstance(error, RekeyError) else f"Rekey itself failed ({type(error).__name__})."

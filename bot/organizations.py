@@ -18,7 +18,15 @@ from bot.permissions import DEFAULT_BULK, Decision, Operator, may_administer, ma
 from bot.settings import Network
 from bot.tiers import tier_of
 from storage.accounts import accounts_of
-from storage.connections import EMBEDDED, add_connections, connections_of, give_lane, name_key, outside_connections
+from storage.connections import (
+    EMBEDDED,
+    RECOVERED,
+    add_connections,
+    connections_of,
+    give_lane,
+    name_key,
+    outside_connections,
+)
 from storage.lanes import wake
 from storage.models import Connection, Organization, now
 from storage.organizations import find_organization, organization_of
@@ -148,8 +156,10 @@ def store(session: Session, organization: Organization, connection: Connection) 
 
 
 def why_not_replaced(session: Session, vault: Connection) -> str:
-    """Why the organization's vault cannot become one of another kind, in a sentence; empty when it can."""
-    count = count_records(session, vault.id)
+    """Why the organization's vault cannot become one of another kind, in a sentence; empty when it can: it has no
+    record yet, or came back from the escrow file, and its records find theirs when the vault is read.
+    """
+    count = 0 if vault.settings.get(RECOVERED) else count_records(session, vault.id)
     return f"{vault.name} holds {count:,} records already, and records do not move between vaults" if count else ""
 
 

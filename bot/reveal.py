@@ -208,7 +208,7 @@ def _held(session: Session, record: Record) -> _Held:
     matched = [each.account for each in matched_accounts(session, [record.id])[record.id]]
     shown = sorted(possibly_held(session, record.id), key=lambda each: each.state != RevisionState.CURRENT)
     accounts = {each.id: each for each in [*matched, *accounts_proved_with(session, [each.id for each in shown])]}
-    tiers = {tier_with(each.tier, record.restricted) for each in accounts.values()}
+    tiers = {tier_with(each.tier, record.restricted or each.is_connector) for each in accounts.values()}
     if any(each.origin != "generated" for each in shown):
         tiers |= {Tier(each.tier) for each in namesakes(session, record)}
     if not matched or record.restricted:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from bot.audit import Trail
 from bot.connections import DirectoryFactory
 from bot.directories.base import Directory
@@ -25,6 +27,8 @@ class Services:
     trail: Trail
     open_directory: Callable[[Connection], Directory]
     """A stored directory connection → its live connector; raises as `bot.connections.open_directory` does."""
+    connect: Callable[[Connection, SecretStr], Directory]
+    """The same with a credential that need not be the stored one; raises as `bot.connections.connect` does."""
     open_vault: Callable[[Connection], Vault]
     """A stored connection to a vault outside → its live connector; raises as `bot.connections.open_vault` does."""
     extra_kinds: Mapping[str, DirectoryFactory]
@@ -38,6 +42,7 @@ class Services:
             trail=self.trail,
             open_directory=self.open_directory,
             open_vault=self.open_vault,
+            connect=self.connect,
             lease=timedelta(seconds=self.settings.lease_seconds),
             longest_pause=timedelta(seconds=self.settings.backoff_cap_seconds),
             administrators=self.settings.administrators,

@@ -6,6 +6,7 @@ renamed there and stays the same one. Nothing here decides, and nothing is writt
 be made.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +23,7 @@ from storage.connections import get_connection, name_key
 from storage.database import Database
 from storage.matches import holders
 from storage.models import Connection, Organization, Record, now
-from storage.names import parse_username
+from storage.names import fold, parse_username
 from storage.notices import MATCH_REVIEW, touch
 from storage.portions import PORTION
 from storage.records import get_records, known_entries, present_entries, records_of, unmade_records
@@ -76,8 +77,9 @@ def sync_records(
         seen.update(each.external_id for each in page)
     with database.writing() as session:
         connection = get_connection(session, connection_id)
-        gone = present_entries(session, connection_id) - seen if changes.complete else set()
-        if gone and not seen:
+        known = present_entries(session, connection_id)
+        gone = known - seen if changes.complete else known & changes.removed
+        if gone == known and known and not seen and changes.complete:
             raise Refused(
                 f"{connection.name} answered, but showed no record at all, where {len(gone)} are known. Nothing was "
                 "marked as removed: most likely Rekey's key may not read them any more.",
@@ -123,7 +125,7 @@ def make_records(
     password gets it with the first rotation. Raises what `vault.create` raises of the whole vault.
     """
     with database.reading() as session:
-        wanted = unmade_records(session, connection_id)
+        wanted = unmade_records(session, connection_id, wanted=True)
     made, notes = 0, []
     for row in wanted:
         meanwhile()
@@ -158,14 +160,14 @@ def _take_in(
     connection = get_connection(session, connection_id)
     latest = {each.external_id: each for each in page}
     known = known_entries(session, connection_id, latest)
-    unmade = {row.uid: row for row in unmade_records(session, connection_id)}
+    unmade = _Unmade(unmade_records(session, connection_id), latest.values())
     concerned: set[str] = set()
     told: dict[int, list[str]] = {}
     added = changed = 0
     for external_id, seen in latest.items():
         columns, before = _columns(seen) | {"archived_at": None}, known.get(external_id)
-        if before is None and seen.mark:
-            before = unmade.get(seen.mark)  # made by us, and the answer was lost
+        if before is None:
+            before = unmade.take(seen)
         if before is None:
             row = Record(organization_id=connection.organization_id, connection_id=connection_id, **columns)
             session.add(row)
@@ -187,6 +189,27 @@ def _take_in(
         suggest(session, connection.organization_id, concerned)
     approved = _approved(session, list(told))
     return added, changed, [sentence for record_id in told if record_id in approved for sentence in told[record_id]]
+
+
+class _Unmade:
+    """Records of ours that have no id of their vault yet: made a moment ago with the answer lost, which their mark
+    tells, or come back from the escrow file, and then the only one of that name and username is theirs.
+    """
+
+    def __init__(self, rows: Sequence[Record], seen: Iterable[SeenRecord]) -> None:
+        self._by_mark = {row.uid: row for row in rows}
+        ours = Counter(map(_named, rows))
+        theirs = Counter(map(_named, seen))
+        self._by_name = {_named(row): row for row in rows if ours[_named(row)] == 1 == theirs[_named(row)]}
+
+    def take(self, seen: SeenRecord) -> Record | None:
+        """The record this is, if it is one of them."""
+        row = self._by_mark.get(seen.mark) or self._by_name.get(_named(seen))
+        return row if row is not None and row.external_id is None else None
+
+
+def _named(record: Record | SeenRecord) -> tuple[str, str]:
+    return name_key(record.name), fold(record.username)
 
 
 def _changes(before: Record, to: dict[str, Any], connection: Connection) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from blocks import ids, parts
+from blocks import ids, parts, statuses
 from blocks.rotate_command import which_organization, words_card
 from bot.permissions import may_see
+from bot.statuses import MEANINGS, find_meaning
 from handlers.context import Asked
 from handlers.people import Refusal
 from storage.models import Organization
@@ -21,6 +22,7 @@ from storage.organizations import get_organization
 
 OVERVIEW = "overview"
 _REST_MOST = 200
+_HELP = "shows this, or what a status means and what mends it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Word:
 def register(app: App, words: Sequence[Word]) -> None:
     """Listen to the command, and to the buttons and menus that stand for its words."""
     known = {word.name: word for word in words}
-    known["help"] = Word("help", lambda asked, _rest: asked.answer(*_help(known)), "shows this", asks=False)
+    known["help"] = Word("help", lambda asked, rest: _answer_help(asked, rest, known), _HELP, "STATUS", asks=False)
 
     @app.command(ids.COMMAND)
     def command(ack: Ack, asked: Asked, body: dict[str, Any]) -> None:
@@ -82,6 +84,18 @@ def register_rest(app: App) -> None:
     def unknown(ack: Ack) -> None:
         ack()
         raise Refusal("No Rekey of this version knows this button; nothing was done. `/rotate` shows things anew.")
+
+
+def _answer_help(asked: Asked, rest: str, known: Mapping[str, Word]) -> None:
+    found = find_meaning(rest)
+    if found is not None:
+        asked.answer(*statuses.meaning(found))
+        return
+    text, blocks = _help(known)
+    if rest:
+        names = ", ".join(f"`{each.status}`" for each in MEANINGS)
+        blocks = [*blocks, parts.section(f"“{parts.escape(rest, 60)}” is no status: there are {names}.")]
+    asked.answer(text, blocks)
 
 
 def _help(known: Mapping[str, Word]) -> tuple[str, list[parts.Block]]:

@@ -15,6 +15,8 @@ Side = Literal["directory", "vault"]
 
 EMBEDDED = "embedded"
 """The kind of the vault that is our own database: nothing of it is outside, so it has no lane."""
+RECOVERED = "recovered"
+"""In the settings of a vault that was rebuilt from the escrow file, which does not know of what kind it was."""
 
 
 def name_key(name: str) -> str:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from bot.errors import LeaseLost, RowNotFound
 from storage.models import Connection, Lane, Organization, Task, TaskKind, TaskState, now
-from storage.recordings import held_back
+from storage.recordings import HELD_BACK
 
 LOOKING = (TaskState.APPLYING, TaskState.APPLIED, TaskState.PUTTING_BACK, TaskState.RECORDING)
 """Something may have been written: find out before anything else. Also allowed while an organization is frozen."""
@@ -138,7 +138,7 @@ def due_lanes(session: Session, at: datetime) -> list[int]:
                 col(Task.state).in_(STARTING),
                 or_(col(Task.until_at).is_(None), col(Task.until_at) > at),
                 or_(col(Organization.frozen_at).is_(None), col(Task.kind).in_(_READING)),
-                or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
+                or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~HELD_BACK),
             ),
         ),
     )

@@ -134,8 +134,8 @@ def record_hindrance(session: Session, task_id: int, token: int) -> str | None:
     return None if state == TaskState.RECORDING and ended_at is None else "changed"
 
 
-def held_back() -> Any:
-    """A condition on a step towards a directory (`Task`): its vault outside must be looked at, or answer, first.
+def _held_back() -> Any:
+    """The condition that a step towards a directory (`Task`) waits: its vault outside must be looked at, or answer.
 
     Nothing is begun before the vault said that it will take the new password and what it holds was kept; and while a
     vault is away nothing more is begun, so that no more passwords wait for it than those that do already. What a
@@ -160,3 +160,7 @@ def held_back() -> Any:
         )
         .correlate(Task)
     )
+
+
+HELD_BACK = _held_back()
+"""Made once: it is part of what every look at a lane asks."""

@@ -60,10 +60,21 @@ def present_entries(session: Session, connection_id: int) -> set[str]:
     return {external_id for external_id in session.exec(here) if external_id is not None}
 
 
-def unmade_records(session: Session, connection_id: int) -> list[Record]:
-    """Records of this vault that are still to be made there, oldest first."""
+def unmade_records(session: Session, connection_id: int, *, wanted: bool = False) -> list[Record]:
+    """Records of this vault that have no id of its own yet, oldest first; `wanted`: those approved for an account."""
     here = select(Record).where(Record.connection_id == connection_id, col(Record.external_id).is_(None))
+    if wanted:
+        approved = select(Match.record_id).where(Match.state == MatchState.APPROVED)
+        here = here.where(col(Record.id).in_(approved))
     return list(session.exec(here.where(col(Record.archived_at).is_(None)).order_by(col(Record.id))))
+
+
+def find_named(session: Session, organization_id: int, name: str) -> list[Record]:
+    """The organization's records of this name, whatever its case; archived ones are left out."""
+    statement = select(Record).where(
+        Record.organization_id == organization_id, Record.name_key == name_key(name), col(Record.archived_at).is_(None)
+    )
+    return list(session.exec(statement.order_by(col(Record.id))))
 
 
 def get_records(session: Session, record_ids: Collection[int]) -> dict[int, Record]:

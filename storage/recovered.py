@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
-from storage.connections import add_connections, connections_of, name_key
+from storage.connections import EMBEDDED, RECOVERED, add_connections, connections_of, name_key
 from storage.escrow import Entry
 from storage.models import Connection, Organization, Record, Revision, RevisionState
 from storage.names import parse_username
@@ -74,7 +74,7 @@ class Homes:
         return found
 
     def _find_vaults(self, entries: Iterable[Entry]) -> dict[int, Connection]:
-        """By organization: each has one vault."""
+        """By organization: each has one vault. A new one is embedded: what it was, the escrow file does not know."""
         found = {row.organization_id: row for _, row in connections_of(self._session, "vault")}
         self.new_vaults: list[Connection] = []
         for entry in entries:
@@ -85,7 +85,8 @@ class Homes:
                     name=entry.vault,
                     name_key=name_key(entry.vault),
                     side="vault",
-                    kind="embedded",
+                    kind=EMBEDDED,
+                    settings={RECOVERED: True},
                 )
                 self.new_vaults.append(found[organization_id])
         add_connections(self._session, self.new_vaults)

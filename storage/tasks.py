@@ -25,7 +25,7 @@ from storage.models import (
     TaskState,
     now,
 )
-from storage.recordings import held_back
+from storage.recordings import HELD_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def due_tasks(
             Task.kind == kind,
             col(Task.state).in_(states),
             col(Task.due_at) <= now(),
-            or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~held_back()),
+            or_(col(Task.kind) != TaskKind.ROTATE, col(Task.state).not_in(BEGINNING), ~HELD_BACK),
             or_(col(Task.until_at).is_(None), col(Task.until_at) > now()),
         )
         .order_by(col(Task.id))
@@ -143,7 +143,7 @@ _BEFORE_A_WRITE = (
         Match.state,
         Match.record_id,
         Rotation.record_id,
-        held_back(),
+        HELD_BACK,
     )
     .select_from(Task)
     .join(Lane, col(Lane.connection_id) == col(Task.connection_id))

@@ -19,7 +19,7 @@ from bot.world_file import plan as plans
 from bot.world_file.export import export_world, written
 from bot.world_file.plan import Plan
 from bot.world_file.reading import read_world
-from storage.connections import connections_of
+from storage.connections import RECOVERED, connections_of
 from storage.grants import operators_with
 from storage.lanes import get_lane
 from storage.models import Account, AuditEvent, Connection, Fact, Organization, Role, Tier, now
@@ -411,6 +411,17 @@ def test_an_empty_embedded_vault_becomes_it_glue_and_one_with_records_does_not(a
     with pytest.raises(BadInput, match="acme-vault holds 1 records already"):
         applying.plan(ITGLUE)
     applying.apply(ACME)
+
+
+def test_a_vault_that_came_back_from_the_escrow_file_may_become_what_it_was(applying: Applying) -> None:
+    applying.apply(ACME)
+    with applying.services.database.writing() as session:
+        vault = session.get_one(Connection, applying.connection("acme-vault").id)
+        vault.settings = {RECOVERED: True}
+        session.add(new_record(vault.organization_id, vault.id, "Jane", "jane"))
+    assert applying.plan(ACME).changes == []
+    assert applying.apply(ITGLUE).changes
+    assert applying.plan(ITGLUE).changes == []
 
 
 def test_an_empty_embedded_vault_that_became_it_glue_has_a_lane_and_opens_its_key(applying: Applying) -> None:

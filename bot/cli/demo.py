@@ -28,8 +28,8 @@ def demo(
 ) -> None:
     """Open the whole bot in a browser, on a pretend Slack.
 
-    Two made-up customers, practice directories, the real Rekey. No Slack, no server; nothing of yours is touched, and
-    Ctrl-C leaves nothing behind.
+    Made-up customers, practice directories, a pretend IT Glue, the real Rekey. No Slack, no server; nothing of yours
+    is touched, and Ctrl-C leaves nothing behind.
     """
     if code is not None:
         print(_code(code))

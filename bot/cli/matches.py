@@ -53,6 +53,8 @@ def list_matches(organization: OfOrganization = None, state: State = None, as_js
                     "account": row.account.username,
                     "tier": row.account.tier,
                     "record": row.record.name if row.record else None,
+                    "link": row.record.link if row.record else None,
+                    "vaulted": row.record is not None and row.record.guard is not None,
                     "state": row.match.state,
                     "candidates": [{"id": each.record_id, "name": each.name} for each in found[row.match.id]],
                 }

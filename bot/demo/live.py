@@ -1,4 +1,4 @@
-"""`rekey demo`: the whole bot in a browser: a pretend Slack, practice directories, a pretend Microsoft, the real Rekey.
+"""`rekey demo`: the whole bot in a browser: a pretend Slack, practice directories, a pretend Microsoft and IT Glue.
 
 Everything between the two pretend ends is the real thing: the bot listens in Socket Mode, keeps its rows in SQLite,
 seals passwords into the embedded vault, and asks for a code of an authenticator app before it shows one. It lives in a
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from sqlmodel import Session
 
 from bot import app
+from bot.demo import itglue_company
 from bot.demo.cloud_companies import CloudCompanies, cloud_companies
 from bot.demo.graph import GraphStandIn, Tenant
 from bot.demo.hash_sync import HashSync
@@ -45,7 +46,7 @@ from bot.web.server import Web
 from bot.web.site import site
 from bot.world_file import plan as plans
 from bot.world_file.reading import read_world
-from storage.connections import connections_of
+from storage.connections import connections_of, outside_connections
 from storage.models import Connection, Organization, Task, TaskState
 from storage.tasks import request_sync
 
@@ -76,10 +77,12 @@ class LiveDemo:
         self._head_office = head_office
         self._opened = ExitStack()
         company, harbor = sample_company(), large_company()
+        self.finch = itglue_company.itglue_company()
         self.domains: dict[str, PracticeDomain] = {
             "head-office": company.head_office,
             "branch": company.branch,
             "harbor": harbor.domain,
+            itglue_company.DIRECTORY: self.finch.domain,
         }
         """The practice domains by the names of their connections."""
         for domain in self.domains.values():
@@ -107,6 +110,7 @@ class LiveDemo:
         with self._opened as opened:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="rekey-demo-")))
             self.slack = opened.enter_context(RunningSlack(_manifest(), port=free_port(SLACK_PORT)))
+            opened.enter_context(self.finch.server)
             ids = self.slack.call(self._fill_workspace)
             opened.enter_context(self.graph)
             self.hash_sync = opened.enter_context(HashSync(self.clouds.clinic, self.clouds.cedar, every=_CARRIED_EVERY))
@@ -154,6 +158,7 @@ class LiveDemo:
             ("harbor-foods", [*everybody, bot], "Harbor Foods: 180 employees"),
             ("northwind", [*everybody, bot], "Northwind MSP's own tenant: Microsoft 365"),
             ("cedar-clinic", [*everybody, bot], "Cedar Clinic: a domain and Microsoft 365, synchronized"),
+            ("finch-legal", [*everybody, bot], "Finch Legal: their passwords are in IT Glue"),
             ("general", everybody, "Northwind MSP"),
         ):
             ids[f"#{name}"] = workspace.add_channel(name, members, topic=topic).id
@@ -169,7 +174,7 @@ class LiveDemo:
             escrow_dir=folder / "escrow",
             secrets_dir=secrets,
             administrators=(ids["alice"], ids["bob"]),
-            extra_hosts=(self.graph.graph.removeprefix("https://"),),
+            extra_hosts=(self.graph.graph.removeprefix("https://"), self.finch.server.place),
             http_port=free_port(PAGES_PORT),
             backoff_cap_seconds=5,
             look_again_seconds=0.25,
@@ -188,6 +193,7 @@ class LiveDemo:
     def _bring_in(self, folder: Path, ids: Mapping[str, str]) -> None:
         """`rekey apply`, `rekey records import` and `rekey operators enrol`."""
         services, file = self.services, folder / "world.yaml"
+        _reference(services.settings, itglue_company.KEY_FILE, self.finch.key.get_secret_value())
         file.write_text(
             WORLD_FILE.format(
                 bright=ids["#bright-smile"],
@@ -199,6 +205,7 @@ class LiveDemo:
                 head_office=self._entry(services.settings),
                 northwind_entra=self._cloud_entry("northwind-entra", self.clouds.northwind, services.settings),
                 cedar_entra=self._cloud_entry("cedar-entra", self.clouds.cedar, services.settings),
+                finch=self.finch.entry(ids["#finch-legal"], ids["tina"]),
             ),
             "utf-8",
         )
@@ -207,7 +214,8 @@ class LiveDemo:
         plans.apply(services.database, services.safe.keys, services.trail, cli_operator(), world, shown)
         with services.database.writing() as session:
             for organization, vault in connections_of(session, "vault"):
-                self._import(session, folder, organization, vault)
+                if organization.name in self.records:
+                    self._import(session, folder, organization, vault)
             for each in PEOPLE:
                 if each.role in ("administrator", "technician"):
                     self.codes[each.name], _until = new_code(session, services.trail, cli_operator(), ids[each.name])
@@ -250,7 +258,7 @@ class LiveDemo:
         """`rekey sync`; `RekeyError` when one could not be read."""
         services = self.services
         with services.database.writing() as session:
-            asked = [request_sync(session, directory).id for _, directory in connections_of(session, "directory")]
+            asked = [request_sync(session, each).id for _, each in outside_connections(session)]
         scheduler.run_syncs(asked, lambda _waiting: None)
         with services.database.reading() as session:
             for task in (session.get_one(Task, task_id) for task_id in asked):

@@ -44,6 +44,7 @@ organizations:
       - {{name: cedar, kind: practice}}
       - {cedar_entra}
     vault: {{name: cedar-vault, kind: embedded}}
+  - {finch}
 """
 
 
@@ -84,6 +85,10 @@ ASKED = {
     "#cedar-clinic": (
         "Cedar Clinic's people are in their own domain and in Microsoft 365, by Entra Connect: one person, one "
         "password, set once. Rotate one and watch the cloud follow."
+    ),
+    "#finch-legal": (
+        "Finch Legal keep theirs in IT Glue. Same words, and new passwords land there; each record on the review card "
+        "leads to its page. One is vaulted, so nobody can rotate that, and one is the partners' only."
     ),
 }
 """What Bob wrote before you came, by channel."""

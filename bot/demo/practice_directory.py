@@ -12,7 +12,18 @@ from typing import Self
 from pydantic import SecretStr
 
 from bot.demo.practice_domain import PracticeAccount, PracticeDomain, SignIn
-from bot.directories.base import Changes, Finding, Level, Proof, SeenAccount, Sign, Signs, Standing, Verdict
+from bot.directories.base import (
+    OWN_ACCOUNT,
+    Changes,
+    Finding,
+    Level,
+    Proof,
+    SeenAccount,
+    Sign,
+    Signs,
+    Standing,
+    Verdict,
+)
 from bot.errors import AdminNotPermitted, OutsideError, Refused, RightMissing
 from storage.models import Status, Tier
 
@@ -98,6 +109,7 @@ class PracticeDirectory:
                 policy=domain.shown_policy(found),
                 locked=domain.is_locked(found),
                 possible_at=domain.possible_at(found),
+                own=reason == OWN_ACCOUNT,
                 times_set=found.times_set,
                 synced=found.synced,
             )
@@ -217,13 +229,13 @@ class PracticeDirectory:
     def _why_never(self, account: PracticeAccount) -> str | None:
         if account.guard:
             return account.guard
-        if account.connector:
-            return "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
         if account.synced:
             return "It is synced: its password is set in the domain it comes from, and arrives here by itself."
         if account.smartcard:
             return "It signs in with a smart card only: it has no password anybody knows."
-        return None if account.enabled else "It is disabled."
+        if not account.enabled:
+            return "It is disabled."
+        return OWN_ACCOUNT if account.connector else None
 
     def _refuse_without_right(self, account: PracticeAccount) -> None:
         domain = self._domain

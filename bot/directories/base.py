@@ -26,6 +26,9 @@ from bot.findings import Level as Level
 from bot.passwords import PasswordPolicy
 from storage.models import Status, Tier
 
+OWN_ACCOUNT = "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
+"""The guard of the connector's own account: the one guard that the connection's settings lift."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeenAccount:
@@ -96,6 +99,8 @@ class Standing:
     locked: bool = False
     possible_at: datetime | None = None
     """`password_set_at` + the policy's minimum age, where that lies ahead on the directory's own clock."""
+    own: bool = False
+    """Not allowed for no other reason than that Rekey itself signs in with it."""
     times_set: int | None = None
     """How many times this password was ever written, where the directory counts (Active Directory's replication
     metadata); None where it does not say. Kept beside the set-time before a write, it tells one write from two."""

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from bot.audit import Line, Trail
 from bot.directories.base import Proof, Verdict
 from bot.errors import OutsideError, PasswordRefused, Refused, RekeyError
-from bot.rotation import outcomes
+from bot.rotation import outcomes, own_account
 from bot.rotation.afterwards import WATCH_FIRST, afterwards, follow, goes_on, sign_out, still_waited_for
 from bot.rotation.states import MOST_ATTEMPTS, MOST_TRIES, Move, StepView, decide, status_of
 from storage.aftershocks import begin_watch
@@ -173,6 +173,8 @@ class Settlement:
                 account.password_set_at = account.proved_set_at = proof.set_at
                 holds = find_revision(self.session, step.record.id, RevisionState.CURRENT) if back else step.revision
                 account.proved_revision_id = holds.id if holds else None
+                if account.is_connector and holds is not None:
+                    self.lines += own_account.take_over(self.session, self.safe, step, holds)
             case Verdict.NOT_TAKEN:
                 # Only a write that was acknowledged should have had an effect; one that never arrived is an outage.
                 task.tries += task.server is not None

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from bot.audit import Line, Trail
 from bot.connections import signs_out
+from bot.directories.base import OWN_ACCOUNT
 from bot.permissions import PROTECTED, Operator, may_rotate
 from bot.rotation import outcomes
 from bot.rotation.following import who_follows, why_nobody_writes
@@ -43,7 +44,17 @@ from storage.tasks import add_tasks
 
 def tiers_of(record: Record, accounts: Sequence[MatchedAccount]) -> set[Tier]:
     """Every tier that writing this record concerns. One that belongs to nobody may be anybody's: privileged."""
-    return {tier_with(each.account.tier, record.restricted) for each in accounts} or {Tier.PRIVILEGED}
+    return {tier_with(m.account.tier, record.restricted or m.account.is_connector) for m in accounts} or {
+        Tier.PRIVILEGED
+    }
+
+
+def is_own(matched: MatchedAccount, record: Record) -> bool:
+    """Whether it is the connector's own account, and matched to this record in the connection's settings: then, and by
+    name only, it may be rotated; the credential changes with it.
+    """
+    account = matched.account
+    return account.guard == OWN_ACCOUNT and matched.connection.own_record_id == record.id
 
 
 class Intent(StrEnum):
@@ -214,7 +225,9 @@ def _refusal(
         return Intent.REFUSE, Status.NOT_PERMITTED, orphan.reason, orphan.cause
     for matched in accounts:
         account = matched.account
-        tier = tier_with(account.tier, record.restricted)
+        tier = tier_with(account.tier, record.restricted or account.is_connector)
+        if is_own(matched, record) and by_name:
+            account = Account(**{**account.model_dump(), "guard": None})
         refusal = _account_refusal(operator, organization, account, tier, rule.included, by_name=by_name)
         if refusal is not None:
             intent, status, reason, cause = refusal
@@ -231,6 +244,9 @@ def _account_refusal(
     *,
     by_name: bool,
 ) -> _Refusal | None:
+    if account.guard == OWN_ACCOUNT and not by_name:
+        reason = "Rekey itself signs in with it, so it is rotated by its name only, never as one of many."
+        return Intent.REFUSE, Status.ADMIN_NOT_PERMITTED, reason, "own-account-in-bulk"
     if not by_name and (tier is Tier.BREAK_GLASS or tier not in included):
         decision = may_rotate(operator, organization.id, tier, by_name=False, bulk=included)
         return Intent.LEAVE_OUT, None, decision.reason, ""
@@ -242,9 +258,8 @@ def _account_refusal(
             "account-gone",
         )
     if account.guard is not None and not account.synced:  # nothing is written to a synced one: its AD's word counts
-        in_bulk = account.is_connector and not by_name
-        status = Status.ADMIN_NOT_PERMITTED if in_bulk else Status(account.guard_status or Status.NOT_PERMITTED)
-        return Intent.REFUSE, status, account.guard, account.guard  # its sentence is what such accounts share
+        cause = "own-account" if account.guard == OWN_ACCOUNT else account.guard  # its sentence is what they share
+        return Intent.REFUSE, Status(account.guard_status or Status.NOT_PERMITTED), account.guard, cause
     decision = may_rotate(operator, organization.id, tier, by_name=by_name, bulk=included)
     if not decision.allowed:
         status = Status.ADMIN_NOT_PERMITTED if tier in PROTECTED else Status.NOT_PERMITTED

@@ -75,7 +75,7 @@ def why_not(
         return Refusal(standing)
     if not isinstance(standing, Standing):
         return Refusal(Refused(f"{standing} Nothing was changed there.", cause="defect"), Status.FAILED)
-    if not standing.allowed:
+    if not standing.allowed and not _is_own(session, step, standing):
         error = Refused(standing.reason, cause=standing.cause or "not-permitted", mend=standing.mend)
         return Refusal(error, standing.status or Status.NOT_PERMITTED)
     if step.task.state == TaskState.PUT_BACK_READY:
@@ -90,7 +90,7 @@ def why_not(
             Status.NOT_PERMITTED,
         )
     rotation, organization = step.rotation, step.organization
-    tier = tier_with(_effective(step.account, standing.tier), step.record.restricted)
+    tier = tier_with(_effective(step.account, standing.tier), step.record.restricted or standing.own)
     operator, rule = requesters.operators[rotation.requested_by], requesters.rules[organization.id]
     if not rule.enabled:
         return Refusal(Refused(f"{RULE_IS_OFF} Nothing was changed.", cause=SWITCHED_OFF), Status.NOT_PERMITTED)
@@ -113,6 +113,12 @@ def why_not(
             Status.ADMIN_NOT_PERMITTED,
         )
     return None
+
+
+def _is_own(session: Session, step: Step, standing: Standing) -> bool:
+    """The connector's own account, asked for by name through the record that the connection's settings give it."""
+    own_record = get_connection(session, step.task.connection_id).own_record_id
+    return standing.own and step.rotation.by_name and own_record == step.record.id
 
 
 def _effective(account: Account, seen: Tier) -> Tier:

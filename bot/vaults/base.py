@@ -62,13 +62,15 @@ class RecordChanges:
     """What `records` found. `records` is read once, lazily, page by page; the other fields are final after that.
 
     `complete`: these are all the records there are, so any other one known before is gone (deleted, moved, archived).
-    Otherwise those not among them are as they were, as far as is known.
+    Otherwise only `removed` are, and those that are neither are as they were.
     """
 
     records: Iterable[SeenRecord]
     cursor: str | None
     """What to ask with the next time; None: everything, again."""
     complete: bool
+    removed: set[str] = field(default_factory=set)
+    """Records that are there and not for us (any more): archived, or somebody's own."""
     place: str | None = None
     """The vault's own id for this organization, once it is known: kept, so that a rename there leads nowhere else."""
 

@@ -12,12 +12,13 @@ from bot.errors import BadInput, Refused, SealBroken
 from bot.organizations import add_vault, new_connection, put_vault, why_not_replaced
 from bot.world_file.document import Document, Place
 from bot.world_file.entries import Entry, Name, did_you_mean, reference
-from storage.connections import EMBEDDED, name_key
+from storage.connections import EMBEDDED, RECOVERED, name_key
 from storage.models import Connection, Organization
 from storage.sealing import KeyRing
 
 _PINNED = "organization_id"
-"""Which organization it turned out to be: found out later, and not the file's business."""
+_OURS = (_PINNED, RECOVERED)
+"""What is not the file's business: which organization it turned out to be, and that it came back."""
 
 
 class VaultEntry(Entry):
@@ -84,7 +85,7 @@ def vault_wanted(
 
 def exported(connection: Connection) -> dict[str, Any]:
     """A stored vault as the file says it. The reference to its key, never the key."""
-    settings = {name: value for name, value in settings_of(connection).items() if name != _PINNED}
+    settings = {name: value for name, value in settings_of(connection).items() if name not in _OURS}
     key = {"api_key": connection.credential_reference} if connection.credential_reference else {}
     return {"name": connection.name, "kind": connection.kind, **settings, **key}
 
@@ -123,7 +124,7 @@ def put(
 
 
 def _described(connection: Connection) -> dict[str, Any]:
-    settings = {name: value for name, value in settings_of(connection).items() if name != _PINNED}
+    settings = {name: value for name, value in settings_of(connection).items() if name not in _OURS}
     return {"name": connection.name, "kind": connection.kind, **settings}
 
 

@@ -103,7 +103,8 @@ def test_from_an_empty_folder_to_a_new_password_that_signs_in(evening: Evening, 
 
     matches = {match["account"]: match for match in rekey.ok("matches", "list", "--json").json}
     match = matches[jane.name]
-    assert set(match) == {"id", "organization", "directory", "account", "tier", "record", "state", "candidates"}
+    said = {"id", "organization", "directory", "account", "tier", "record", "link", "vaulted", "state", "candidates"}
+    assert set(match) == said
     assert (match["organization"], match["directory"]) == ("Acme Dental", "acme-ad")
     assert (match["state"], match["record"]) == ("suggested", f"{jane.name} sign-in")
     assert [set(candidate) for candidate in match["candidates"]] == [{"id", "name"}]

@@ -1,14 +1,17 @@
 """A vault outside: what it held is kept, what directories hold reaches it, and for its sake nothing is put back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_faults import Fault
 from storage.lanes import get_lane
 from storage.models import Record, RevisionState, RotationState, Status, now
 from storage.revisions import possibly_held
-from tests.rotation.outside_vault import OutsideVault
+from tests.rotation.dying import living
+from tests.rotation.outside_vault import OutsideConnector, OutsideVault
 from tests.rotation.world import World
 
 OLD = "Old-pass-0001!"
@@ -106,8 +109,6 @@ def test_a_vaulted_record_is_refused_before_any_directory_is_touched(world: Worl
 def test_one_that_became_vaulted_since_it_was_listed_is_refused_likewise(
     world: World, vault: OutsideVault, alice: Record
 ) -> None:
-    from dataclasses import replace
-
     vault.entries[ID].seen = replace(vault.entries[ID].seen, guard="It is vaulted: only its owner can open it.")
 
     [stands] = world.rotates(alice)
@@ -272,3 +273,83 @@ def test_no_lane_waits_once_the_vault_is_back(world: World, vault: OutsideVault,
     _agree(world, alice)
     with world.database.reading() as session:
         assert get_lane(session, world.vault.id).failures == 0
+
+
+def test_killed_at_every_step_directory_vault_and_rekey_agree_in_the_end(
+    world: World, vault: OutsideVault, alice: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: dict[type, tuple[str, ...]] = {
+        PracticeDirectory: ("set_password", "confirm"),
+        OutsideConnector: ("may_write", "read", "write"),
+    }
+    with living(world, monkeypatch, calls) as life:
+        world.asks(alice)
+        world.drains()
+    boundaries = list(dict.fromkeys(life.reached))
+    assert {"before write#1", "after write#1", "after read#1"} <= set(boundaries)
+
+    for target in boundaries:
+        vault.edited(ID, f"Typed by hand {target}")  # so that it is read and kept each time
+        with living(world, monkeypatch, calls, target):
+            world.asks(alice)
+            world.drains()
+        world.asks(alice)
+        world.drains_until_ended(alice)
+        [stands] = world.status(alice)
+        assert stands.status is Status.SUCCESSFUL, f"killed {target}: {stands.reason}"
+        _agree(world, alice)
+
+
+def test_a_day_without_the_vault_in_the_middle_of_500_loses_nothing_and_misleads_nobody(
+    world: World, vault: OutsideVault
+) -> None:
+    corp, names = world.domains["corp"], [f"person{number:03}" for number in range(500)]
+    for name in names:
+        corp.person(name, OLD)
+    records = [world.listed(name, {"corp": name}, OLD) for name in names]
+    world.longest_pause = timedelta(minutes=15)
+    ids = world.asks(*records)
+    for name in names[60:]:
+        vault.fails("write", with_=Fault.DIES_AFTER, account=f"id-{name}")
+    lanes = world.lanes()
+    with world.database.reading() as session:  # both lanes at work in turns, until the vault goes away
+        while get_lane(session, world.vault.id).failures == 0:
+            session.expire_all()
+            session.rollback()
+            for connection in (world.vault, world.connections["corp"]):
+                lanes.drain(connection.id, seconds=0.05)
+    world.drains()
+
+    for _look in range(24 * 4):  # a day: after each quarter of an hour the vault's lane is looked at again
+        with world.database.writing() as session:
+            lane = get_lane(session, world.vault.id)
+            assert lane.backoff_until is not None
+            assert lane.backoff_until <= now() + 1.25 * world.longest_pause
+            lane.backoff_until = now()
+        world.drains()
+    begun = [name for name in names if not corp.holds(name, OLD)]
+    waiting = [stands for stands in world.status(*records) if stands.status is Status.IN_PROGRESS]
+    assert 60 < len(begun) < 500, "something was begun while the vault was away"
+    assert len(waiting) >= 500 - len(begun)
+    unrecorded = [
+        each for each in waiting if each.record.name in begun and vault.holds(f"id-{each.record.name}") == OLD
+    ]
+    assert unrecorded
+    for stands in unrecorded:  # whatever a directory holds by now, Rekey shows it
+        assert "does not hold it yet" in stands.reason
+        assert corp.holds(stands.record.name, world.password(stands.record, RevisionState.PENDING) or "")
+
+    vault.heals()
+    vault.comes_back()
+    with world.database.writing() as session:
+        get_lane(session, world.vault.id).backoff_until = now()
+    calls = len(vault.calls)
+    world.drains_until_ended(*records)
+    assert len(ids) == 500
+    for record in records:
+        password = world.password(record)
+        assert password is not None
+        assert corp.holds(record.name, password)
+        assert vault.holds(f"id-{record.name}") == password
+        assert world.password(record, RevisionState.PREVIOUS) == OLD
+    assert len(vault.calls) - calls < 5 * 500, "more than a handful of calls for each"

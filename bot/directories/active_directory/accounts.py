@@ -13,7 +13,7 @@ from functools import lru_cache
 from ldap3.utils.dn import parse_dn
 
 from bot.directories.active_directory.entries import Entry, rid
-from bot.directories.base import SeenAccount
+from bot.directories.base import OWN_ACCOUNT, SeenAccount
 from storage.models import Tier
 
 DISABLED = 0x2
@@ -78,13 +78,11 @@ def guard_of(entry: Entry, tokens: Collection[str]) -> str | None:
         return "It belongs to a trust or a computer, which agree on its password between themselves."
     if name.upper().startswith(("MSOL_", "AAD_")):
         return "It is a directory synchronization account: its password has to be changed in Microsoft Entra Connect."
-    if entry.sid() in tokens:
-        return "It is the account Rekey itself signs in with, and not yet matched in the connection's settings."
     if flags & SMARTCARD:
         return "It signs in with a smart card only: it has no password anybody knows."
     if flags & DISABLED:
         return "It is disabled."
-    return None
+    return OWN_ACCOUNT if entry.sid() in tokens else None
 
 
 def seen(entry: Entry, *, domain: str, in_privileged_group: bool, tokens: Collection[str]) -> SeenAccount:

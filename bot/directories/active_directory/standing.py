@@ -3,7 +3,7 @@
 from bot.directories.active_directory import accounts, diagnostics, policy, proof
 from bot.directories.active_directory.entries import Entry, by_guid, rid, sid_text
 from bot.directories.active_directory.session import Session
-from bot.directories.base import Standing
+from bot.directories.base import OWN_ACCOUNT, Standing
 from storage.models import Status
 
 READ = (*accounts.LISTED, "tokenGroups", "msDS-ResultantPSO", "replPropertyMetaData")
@@ -29,6 +29,7 @@ def standing(session: Session, account: str) -> Standing:
         policy=rules.for_account(name, entry.text("displayName")),
         locked=accounts.is_locked(entry),
         possible_at=possible_at if possible_at and possible_at > session.now() else None,
+        own=guard == OWN_ACCOUNT,
         times_set=proof.times_set(entry),
     )
 

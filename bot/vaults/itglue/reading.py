@@ -149,7 +149,10 @@ class _Reading:
         return True
 
     def _ours(self, each: Entry) -> bool:
-        return each.kept and each.organization_id == self._organization_id
+        if each.kept and each.organization_id == self._organization_id:
+            return True
+        self._changes.removed.add(each.seen.external_id)
+        return False
 
     def _pages(self, sort: str) -> Iterator[tuple[Entry, int]]:
         """Every entry with the total its page told."""

@@ -4,6 +4,7 @@ Bodies of errors are not shown beyond their titles: what was sent may stand in t
 because its default differs from call to call (true when one record is shown, false when one is changed).
 """
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,8 @@ from bot.vaults.itglue.share import Share, share_of
 
 MEDIA_TYPE = "application/vnd.api+json"
 _NOTHING = "Nothing was changed."
+_AT_ONCE = 3.0
+"""Seconds. Whatever took longer is not tried again here: a lane is given to another worker when its own is silent."""
 
 Document = dict[str, Any]
 
@@ -77,17 +80,21 @@ class Wire:
         self._http.close()
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Document:
-        """Read. A connection that was closed while it lay idle is made anew, once."""
-        for last in (False, True):
-            self._share.take(self._settings.share)
-            try:
-                return self._answer(self._http.get(path, params), writes=False)
-            except Throttled as error:
-                raise self._throttled(error) from None
-            except Unreachable:
-                if last:
-                    raise
-        raise AssertionError("the loop above returns or raises")
+        """Read. What broke at once is read once more: a connection may have been closed while it lay idle."""
+        began = time.monotonic()
+        try:
+            return self._get(path, params)
+        except Unreachable:
+            if time.monotonic() - began > _AT_ONCE:
+                raise
+        return self._get(path, params)
+
+    def _get(self, path: str, params: Mapping[str, str | int] | None) -> Document:
+        self._share.take(self._settings.share)
+        try:
+            return self._answer(self._http.get(path, params), writes=False)
+        except Throttled as error:
+            raise self._throttled(error) from None
 
     def write(self, method: str, path: str, attributes: Mapping[str, object], requests: int) -> Document:
         """Change something, once. `requests` is how many the caller needs in all, this one and those that prove it: it

@@ -17,6 +17,7 @@ FAILURES = "rotation.failures"
 
 _REASON_MOST = 350
 _TODO_MOST = 200
+_STRICTER = 3
 
 
 def card(now_: Progress) -> Drawn:
@@ -35,6 +36,7 @@ def card(now_: Progress) -> Drawn:
         blocks += _causes(now_)
         blocks += aftershocks.on_the_card(now_.shocks, more=now_.more_shocks)
     blocks += _buttons(now_)
+    blocks += [parts.context(f"🔑 {parts.sentence(each, _REASON_MOST)}") for each in now_.stricter[:_STRICTER]]
     if now_.successful:
         blocks.append(parts.context(HONEST))
     return Drawn(f"{head}: {_in_short(now_)}", blocks)

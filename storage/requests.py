@@ -264,6 +264,12 @@ def lanes_of(session: Session, request_id: int) -> list[int]:
     )
 
 
+def directories_of(session: Session, request_id: int) -> set[int]:
+    """The connections this request's passwords go to."""
+    wanted = select(Task.connection_id).distinct().where(col(Task.rotation_id).in_(_latest(request_id)))
+    return set(session.exec(wanted))
+
+
 def _latest(request_id: int) -> Any:
     return (
         select(func.max(RequestRotation.rotation_id))

@@ -10,13 +10,24 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from bot.rotation.report import RecordStatus, report
+from bot.rules import policy_of, rule_for
+from bot.strictness import hold_against
 from storage.aftershocks import Shock, shocks_of_request
 from storage.approvals import find_waiting
 from storage.connections import connection_names
 from storage.lanes import get_lane
 from storage.models import Organization, Record, Request, RequestState, Rotation, RotationState, Status
 from storage.records import get_records
-from storage.requests import Failure, failed_records, failures, lanes_of, left_records, successful_records, tally
+from storage.requests import (
+    Failure,
+    directories_of,
+    failed_records,
+    failures,
+    lanes_of,
+    left_records,
+    successful_records,
+    tally,
+)
 from storage.rotations import approved_records, latest_rotations
 
 SHOWN_NAMES = 5
@@ -81,6 +92,8 @@ class Progress:
     more_shocks: bool = False
     waits: tuple[str, ...] = ()
     """What open ones wait for, in sentences: a system that is away, a stop."""
+    stricter: tuple[str, ...] = ()
+    """What directories ask for beyond the rule, and their passwords therefore have: sentences."""
     expires_at: datetime | None = None
     """Until when a second administrator may agree."""
 
@@ -132,6 +145,20 @@ def progress(session: Session, request: Request) -> Progress:
         shocks=tuple(shocks[:SHOWN_NAMES]),
         more_shocks=len(shocks) > SHOWN_NAMES,
         waits=_waits(session, request, organization),
+        stricter=_stricter(session, request, organization),
+    )
+
+
+def _stricter(session: Session, request: Request, organization: Organization) -> tuple[str, ...]:
+    held = hold_against(session, policy_of(rule_for(session, organization)), [organization])
+    concerned = directories_of(session, request.id) if held.wants else set()
+    asked: dict[str, list[str]] = {}
+    for each in held.wants:
+        if each.connection_id in concerned:
+            asked.setdefault(each.directory, []).extend(each.policy.sources)
+    return tuple(
+        f"{directory} asks for more than the rule, so passwords there are made to satisfy both. {' '.join(asks)}"
+        for directory, asks in asked.items()
     )
 
 

@@ -29,7 +29,7 @@ def scheduled(office: Office) -> None:
 def test_the_next_thirty_days_are_shown_and_in_a_channel_those_of_its_organization(office: Office) -> None:
     scheduled(office)
     office.vic.types("/rotate schedule", in_="#acme")
-    office.vic.modal().says("Person accounts every 30 days").says("3 passwords")
+    office.vic.modal().says("People every 30 days").says("3 passwords")
     office.alice.types("/rotate schedule", in_="#general")
     window = office.alice.modal("Schedule").says("Acme Dental").says("3 passwords")
     window.close()

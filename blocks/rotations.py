@@ -19,6 +19,7 @@ VAULT_ONLY = "Only the vault was changed: in the directory everybody signs in as
 
 _REASON_MOST = 350
 _TODO_MOST = 200
+_STRICTER = 3
 
 
 def card(now_: Progress) -> Drawn:
@@ -47,6 +48,7 @@ def card(now_: Progress) -> Drawn:
         blocks += _causes(now_)
         blocks += aftershocks.on_the_card(now_.shocks, more=now_.more_shocks)
     blocks += _buttons(now_)
+    blocks += [parts.context(f"🔑 {parts.sentence(each, _REASON_MOST)}") for each in now_.stricter[:_STRICTER]]
     if now_.successful:
         blocks.append(parts.context(VAULT_ONLY if now_.request.vault_only else HONEST))
     return Drawn(f"{head}: {_in_short(now_)}", blocks)

@@ -174,7 +174,7 @@ def form(
         _text("symbols", "Only these symbols", entered, optional=True, live=True,
               hint=f"Of {SYMBOLS}. Empty: all of them. Write none for no symbols."),
         *_preview(policy, held),
-        parts.header("By itself"),
+        parts.header("Schedule"),
         _menu("cadence", "Rotate", _CADENCES, entered["cadence"]),
     ]  # fmt: skip
     if entered["cadence"] != NEVER:

@@ -19,6 +19,9 @@ _DAYS = {
     "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday", "sat": "Saturday",
     "sun": "Sunday",
 }  # fmt: skip
+_WHOM = {
+    "person": "people", "shared": "shared accounts", "service": "services", "privileged": "privileged accounts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,13 @@ def rules(
             f"{in_words(everybody.rule)}\n_Holds for {count(everybody.covers, 'organization')}._",
             parts.button("Edit", f"{EDIT}:0", ids.value(0)) if everybody.may_edit else None,
         ),
-        parts.header("Organizations with a rule of their own"),
     ]
-    if not own:
+    if here is not None:
+        name = escape(here[1], 150)
+        blocks.append(parts.section(f"*{name}* has no rule of its own, so this one holds here as a whole."))
+    else:
+        blocks.append(parts.header("Organizations with a rule of their own"))
+    if not own and here is None:
         blocks.append(parts.section("There are none. A rule of its own overrides the one for everybody as a whole."))
     for each in own[first : first + ROWS]:
         value = ids.value(each.organization_id, each.rule.version)
@@ -137,7 +144,8 @@ def schedule_in_words(rule: Rule) -> str:
         when = f"on day {rule.month_day} of each month"
     else:
         when = f"every {', '.join(_DAYS[day] for day in rule.weekdays)}"
-    said = f"{', '.join(rule.tiers).capitalize()} accounts {when}, from {rule.at} local time"
+    whom = ", ".join(_WHOM[tier] for tier in rule.tiers)
+    said = f"{whom[:1].upper()}{whom[1:]} {when}, from {rule.at} local time"
     if rule.windows:
         said += f", within {escape('; '.join(rule.windows), 300)}"
     if rule.blackouts:

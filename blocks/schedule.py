@@ -80,7 +80,7 @@ def notice(told: Told) -> Drawn:
                     ),
                 ),
             ),
-            parts.context("One password, or all at once: `/rotate now NAME` and `/rotate all` do it before. "
+            parts.context("Sooner: `/rotate now NAME`, or `/rotate all`. "
                           "`/rotate schedule` shows the next thirty days."),
         ],
     )  # fmt: skip

@@ -54,9 +54,9 @@ def modal(
     blocks: list[Block] = [
         parts.header("Results of what I ask for"),
         _row(0, wishes.own, offers_email=offers_email),
-        parts.header("Organizations set apart"),
+        parts.header("Single organizations"),
         parts.section(
-            "Hear of every result there, whoever or whatever asked for it, or of less than elsewhere.",
+            "Every result there, whoever asked for it or by the schedule; or less than elsewhere.",
             _organizations(),
             block_id=WISH_ADD,
         ),

@@ -25,6 +25,7 @@ class Wants:
     organization: str
     directory: str
     policy: PasswordPolicy
+    connection_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def hold_against(session: Session, policy: PasswordPolicy, organizations: Iterab
             # Parts of each account's own name are forbidden by the policy of whichever password is made.
             demanded = replace(PasswordPolicy.from_json(each), forbidden=())
             if not at_least_as_strict(policy, demanded):
-                wants.append(Wants(*place, demanded))
+                wants.append(Wants(*place, demanded, connection.id))
     return Held(len(shown), tuple(wants), tuple(unread))
 
 

@@ -264,6 +264,14 @@ def lanes_of(session: Session, request_id: int) -> list[int]:
     )
 
 
+def directories_of(session: Session, request_id: int) -> set[int]:
+    """The directories this request's passwords go to."""
+    wanted = select(Task.connection_id).distinct()
+    return set(
+        session.exec(wanted.where(col(Task.rotation_id).in_(latest_of(request_id)), Task.kind == TaskKind.ROTATE))
+    )
+
+
 def latest_of(request_id: int) -> Any:
     """The newest rotation of each record of a request, to select by."""
     return (

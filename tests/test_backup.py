@@ -26,6 +26,9 @@ from storage.models import (
     Approval,
     ApprovalState,
     Connection,
+    DirectoryPolicies,
+    DueTime,
+    Exclusion,
     Grant,
     IgnoreRule,
     Interaction,
@@ -36,6 +39,7 @@ from storage.models import (
     Notice,
     Organization,
     Outbox,
+    Postponement,
     Profile,
     ProofTry,
     Record,
@@ -53,6 +57,7 @@ from storage.models import (
     TaskKind,
     TaskState,
     Tenant,
+    Timetable,
 )
 from storage.revisions import Safe, find_revision, open_revision, promote
 from storage.sealing import KeyRing, new_key_line
@@ -139,8 +144,25 @@ def fill(database: Database, safe: Safe, trail: Trail) -> tuple[str, str, int]:
             ]
         )  # fmt: skip
         add_slack(session, safe, rotation, account)
+        add_schedule(session, rotation, account)
         trail.append(session, event="rotation.requested", operator="U1", source="test", organization=place.organization)
         return place.organization.uid, record.uid, directory_id
+
+
+def add_schedule(session: Session, rotation: Rotation, account: Account) -> None:
+    """A row in every table about schedules."""
+    home, record = rotation.organization_id, rotation.record_id
+    session.add_all(
+        [
+            DueTime(organization_id=home, record_id=record, day="2026-11-22", due_at=AT, taken_at=AT),
+            Postponement(organization_id=home, record_id=record, day="2026-11-22", until=AT, created_by="U1"),
+            Exclusion(organization_id=home, record_id=record, created_by="U1"),
+            Timetable(organization_id=home, look_at=AT, since=AT, cadence="every 30", timezone="Europe/Zürich"),
+            DirectoryPolicies(
+                connection_id=account.connection_id, policies=[{"length": 12}], trouble="Größe unbekannt."
+            ),
+        ]
+    )
 
 
 def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account) -> None:

@@ -23,6 +23,10 @@ several is checked in every directory before anything is staged; its accounts ar
 those that can be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and
 the rotation `stuck`.
 
+A vault that is an outside system has a step of its own, in its own lane: it is looked at before anything is staged
+(what it holds is kept as a revision first), and written once every account is confirmed. Meanwhile the rotation is
+`recording`: whatever the vault says then, no directory is put back, and while it is away nothing new is begun for it.
+
 A synced cloud account is no step of that kind: its password is set in its Active Directory. It is watched, in a lane of
 its own, by a task that never writes and outlives the rotation; `afterwards` says where the truth about it lies:
 

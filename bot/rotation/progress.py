@@ -11,13 +11,24 @@ from sqlmodel import Session
 
 from bot.rotation.pending import besides
 from bot.rotation.report import RecordStatus, report
+from bot.rules import policy_of, rule_for
+from bot.strictness import hold_against
 from storage.aftershocks import Shock, shocks_of_request
 from storage.approvals import find_waiting
 from storage.connections import connection_names
 from storage.lanes import get_lane
 from storage.models import Organization, Record, Request, RequestState, Rotation, RotationState, Status
 from storage.records import get_records
-from storage.requests import Failure, failed_records, failures, lanes_of, left_records, successful_records, tally
+from storage.requests import (
+    Failure,
+    directories_of,
+    failed_records,
+    failures,
+    lanes_of,
+    left_records,
+    successful_records,
+    tally,
+)
 from storage.rotations import approved_records, latest_rotations
 
 SHOWN_NAMES = 5
@@ -88,6 +99,8 @@ class Progress:
     """What else is true of those that hold a new password: a cloud that has not followed, people not signed out."""
     waits: tuple[str, ...] = ()
     """What open ones wait for, in sentences: a system that is away, a stop."""
+    stricter: tuple[str, ...] = ()
+    """What directories ask for beyond the rule, and their passwords therefore have: sentences."""
     expires_at: datetime | None = None
     """Until when a second administrator may agree."""
 
@@ -142,6 +155,20 @@ def progress(session: Session, request: Request) -> Progress:
         more_shocks=len(shocks) > SHOWN_NAMES,
         besides=besides(session, request.id),
         waits=_waits(session, request, organization),
+        stricter=_stricter(session, request, organization),
+    )
+
+
+def _stricter(session: Session, request: Request, organization: Organization) -> tuple[str, ...]:
+    held = hold_against(session, policy_of(rule_for(session, organization)), [organization])
+    concerned = directories_of(session, request.id) if held.wants else set()
+    asked: dict[str, list[str]] = {}
+    for each in held.wants:
+        if each.connection_id in concerned:
+            asked.setdefault(each.directory, []).extend(each.policy.sources)
+    return tuple(
+        f"{directory} asks for more than the rule, so passwords there are made to satisfy both. {' '.join(asks)}"
+        for directory, asks in asked.items()
     )
 
 

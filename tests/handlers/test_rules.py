@@ -4,8 +4,6 @@ from typing import Any
 
 from sqlmodel import select
 
-from bot.demo.slack.driver import Member
-from bot.demo.slack.screens import Modal
 from bot.passwords import PasswordPolicy
 from bot.rules import values_of
 from storage.connections import connections_of
@@ -18,17 +16,6 @@ def rule_of(office: Office, organization: str | None = None) -> Rule | None:
     scope = office.organization(organization).uid if organization else GLOBAL
     with office.services.database.reading() as session:
         return rules_by_scope(session, [scope]).get(scope)
-
-
-def window(office: Office, who: Member, title: str) -> Modal:
-    """The window of this title, once it is in front of them."""
-    views = office.running.slack.views
-    who.until(lambda: True if (top := views.top(who.id)) and top.body["title"]["text"] == title else None, title)
-    return who.modal()
-
-
-def form_of(office: Office, who: Member) -> Modal:
-    return window(office, who, "Edit the rule")
 
 
 def until(office: Office, event: str, many: int = 1) -> None:
@@ -54,7 +41,7 @@ def test_an_organization_gets_a_rule_of_its_own_and_a_schedule_and_the_list_says
     office.alice.types("/rotate rules", in_="#acme")
     listed = office.alice.modal()
     listed.press("Give Acme Dental a rule of its own")
-    form = form_of(office, office.alice).says("The rule of Acme Dental")
+    form = office.alice.modal("Edit the rule").says("The rule of Acme Dental")
     form.fill("Fewest characters", "24")
     form.fill("Rotate", "On days of the week")
     form.says("Only within these windows")
@@ -62,7 +49,7 @@ def test_an_organization_gets_a_rule_of_its_own_and_a_schedule_and_the_list_says
     form.fill("Which accounts", ["Shared accounts", "Privileged accounts"])
     form.submit()
     until(office, "rule.changed")
-    window(office, office.alice, "Rules").says("Saved.").says("every Monday, Thursday").says("24 characters or more")
+    office.alice.modal("Rules").says("Saved.").says("every Monday, Thursday").says("24 characters or more")
     rule = rule_of(office, "acme")
     assert rule is not None
     assert (rule.length, rule.weekdays, rule.windows, rule.scheduled) == (24, ["mon", "thu"], ["22:00-04:00"], True)
@@ -72,7 +59,7 @@ def test_an_organization_gets_a_rule_of_its_own_and_a_schedule_and_the_list_says
 def test_errors_land_on_their_field_and_nothing_is_saved(office: Office) -> None:
     office.alice.types("/rotate rules", in_="#acme")
     office.alice.modal().press("Edit")
-    form = form_of(office, office.alice)
+    form = office.alice.modal("Edit the rule")
     form.fill("Rotate", "Every so many days")
     form.says("Days after the last rotation")
     form.fill("Only within these windows", "at night").fill("Fewest characters", "7")
@@ -91,7 +78,7 @@ def test_it_is_said_live_which_directory_wants_more_and_the_rule_is_raised_to_it
     directory_wants(office, "globex", length=10)
     office.alice.types("/rotate rules", in_="#acme")
     office.alice.modal().press("Edit")
-    form = form_of(office, office.alice).says("Weaker than what directories want").says("Acme Dental")
+    form = office.alice.modal("Edit the rule").says("Weaker than what directories want").says("Acme Dental")
     assert "Globex" not in form.text
     form.fill("Fewest characters", "31")
     form.says("At least as strict as 2 directories")
@@ -116,7 +103,7 @@ def test_a_directory_nobody_has_read_is_said_not_to_be_known(office: Office) -> 
             session.delete(each)
     office.alice.types("/rotate rules", in_="#acme")
     office.alice.modal().press("Edit")
-    form_of(office, office.alice).says("Not known").says("It was not read yet")
+    office.alice.modal("Edit the rule").says("Not known").says("It was not read yet")
 
 
 def test_of_two_editors_the_second_is_told_and_loses_nothing_typed(office: Office) -> None:
@@ -124,7 +111,7 @@ def test_of_two_editors_the_second_is_told_and_loses_nothing_typed(office: Offic
     for who in (office.alice, office.bob):
         who.types("/rotate rules", in_="#general")
         who.modal().press("Edit")
-        forms[who.id] = form_of(office, who)
+        forms[who.id] = who.modal("Edit the rule")
     forms[office.alice.id].fill("Fewest characters", "25").submit()
     until(office, "rule.changed")
     bobs = forms[office.bob.id].fill("Fewest characters", "40").fill("Only these symbols", "!#")
@@ -146,22 +133,20 @@ def test_deleting_says_for_how_many_records_and_puts_them_under_the_rule_for_eve
     office.alice.types("/rotate rules", in_="#general")
     listed = office.alice.modal()
     listed.fill("rule.new", "Acme Dental", searching="acme")
-    form_of(office, office.alice).says("The rule of Acme Dental").fill("Fewest characters", "33").submit()
+    office.alice.modal("Edit the rule").says("The rule of Acme Dental").fill("Fewest characters", "33").submit()
     until(office, "rule.changed")
-    listed = window(office, office.alice, "Rules")
+    listed = office.alice.modal("Rules")
     listed.says("33 characters or more").press("Delete…")
-    window(office, office.alice, "Delete the rule?").says(
-        "goes back under the rule for everybody, with 5 records"
-    ).submit()
+    office.alice.modal("Delete the rule?").says("goes back under the rule for everybody, with 5 records").submit()
     until(office, "rule.deleted")
-    window(office, office.alice, "Rules").says("5 records are concerned")
+    office.alice.modal("Rules").says("5 records are concerned")
     assert rule_of(office, "acme") is None
 
 
 def test_a_forged_form_changes_nothing(office: Office) -> None:
     office.alice.types("/rotate rules", in_="#acme")
     office.alice.modal().press("Edit")
-    form_of(office, office.alice).fill("Fewest characters", "26").submit()
+    office.alice.modal("Edit the rule").fill("Fewest characters", "26").submit()
     until(office, "rule.changed")
     forged = office.last("view_submission")
     forged["trigger_id"] = "forged"

@@ -21,6 +21,7 @@ from storage.models import (
     RotationState,
     Status,
     Task,
+    TaskKind,
 )
 from storage.portions import portions
 

@@ -33,8 +33,8 @@ While a watch is `waiting` nothing is written (a minute at most); with the last 
 password; then the rotation stays open for its watches ten minutes at most, and is `successful` either way.
 
 `states` decides (pure), `planning` previews and requests, `steps` makes the outside calls, `engine` keeps what came of
-them, `calls` puts many accounts into one call where a directory takes them, `following` says who follows whom, `watching` and
-`signing_out` do what comes after; `recovery` deals with what was interrupted and with systems that are away. What people ask for in Slack is a
-request of several rotations: `requests` shows, confirms and starts it, `aftermath` cancels and retries, `progress` says
-how it stands.
+them, `calls` puts many accounts into one call where a directory takes them, `following` says who follows whom,
+`watching` and `signing_out` do what comes after; `recovery` deals with what was interrupted and with systems that are
+away. What people ask for in Slack is a request of several rotations: `requests` shows, confirms and starts it,
+`aftermath` cancels and retries, `progress` says how it stands.
 """

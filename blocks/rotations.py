@@ -16,7 +16,8 @@ RETRY_CAUSE = "rotation.retry_cause"
 FAILURES = "rotation.failures"
 
 _REASON_MOST = 350
-_TODO_MOST = 200
+_TODO_MOST = 500
+"""Enough for the link that mends it: half a link mends nothing."""
 
 
 def card(now_: Progress) -> Drawn:

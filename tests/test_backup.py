@@ -169,8 +169,8 @@ def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account
                 expires_at=AT,
             ),
             Tenant(
-                connection_id=account.connection_id, tenant_id="6f0c1d1e", name="Größe", name_key="größe", skipped_at=AT,
-                skipped_by="U1",
+                connection_id=account.connection_id, tenant_id="6f0c1d1e", name="Größe", name_key="größe",
+                skipped_at=AT, skipped_by="U1",
             ),
             IgnoreRule(organization_id=home, ou="OU=Leavers", ou_key="ou=leavers", created_by="U1"),
             Notice(organization_id=home, kind="rotation", subject=request.id, address="C1", ts="1.2", view={"page": 1}),

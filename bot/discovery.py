@@ -39,7 +39,7 @@ from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
-from storage.persons import settle_persons
+from storage.persons import concerned, settle_persons
 from storage.portions import PORTION
 from storage.revisions import Safe
 from storage.tasks import request_sync
@@ -109,7 +109,8 @@ def sync(
         credential_ends.keep(session, connection, ends_at, now())
         session.add(connection)
         session.flush()
-        moved = settle_persons(session, connection.organization_id) if added or changed or gone else []
+        whom = None if changes.complete else concerned(session, connection.id, seen | gone)
+        moved = settle_persons(session, connection.organization_id, whom)
         if changes.complete or renamed:
             suggest(session, connection.organization_id)
         elif moved:

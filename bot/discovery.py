@@ -40,7 +40,7 @@ from storage.matches import approved_matches, count_suggested, forget_undecided
 from storage.models import Connection, Organization, now
 from storage.names import fold
 from storage.notices import MATCH_REVIEW, touch
-from storage.persons import settle_persons
+from storage.persons import concerned, settle_persons
 from storage.policies import keep_policies
 from storage.portions import PORTION
 from storage.revisions import Safe
@@ -113,7 +113,8 @@ def sync(
         keep_policies(session, connection_id, policies, changes.policies_trouble, now())
         session.add(connection)
         session.flush()
-        moved = settle_persons(session, connection.organization_id) if added or changed or gone else []
+        whom = None if changes.complete else concerned(session, connection.id, seen | gone)
+        moved = settle_persons(session, connection.organization_id, whom)
         if changes.complete or renamed:
             suggest(session, connection.organization_id)
         elif moved:

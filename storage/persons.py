@@ -19,15 +19,15 @@ Names = tuple[str, str | None, str | None]
 """An account's username, UPN and mail address, folded."""
 
 
-def settle_persons(session: Session, organization_id: int) -> list[Names]:
-    """Have every account belong to whom the directories say; returns the names of those for whom that changed.
+def settle_persons(session: Session, organization_id: int, account_ids: Collection[int] | None = None) -> list[Names]:
+    """Have every account (or these) belong to whom the directories say; returns the names of those it changed for.
 
     An account in Active Directory is its own immutable id's; a synced one whose its AD account is, found by immutable
     id, then by SID. A cloud-only account is nobody else's, whatever its name.
     """
     session.flush()
     own = update(Account).where(~col(Account.synced))
-    changed = _settled(session, own, organization_id, col(Account.immutable_id))
+    changed = _settled(session, own, organization_id, col(Account.immutable_id), account_ids)
     master: Any = aliased(Account)
     here = (
         sql.select(master.person)
@@ -40,11 +40,37 @@ def settle_persons(session: Session, organization_id: int) -> list[Names]:
         here.where(col(master.sid) == col(Account.sid)).scalar_subquery(),
         col(Account.immutable_id),
     )
-    return changed + _settled(session, update(Account).where(col(Account.synced)), organization_id, whose)
+    synced = update(Account).where(col(Account.synced))
+    return changed + _settled(session, synced, organization_id, whose, account_ids)
 
 
-def _settled(session: Session, statement: sql.Update, organization_id: int, whose: Any) -> list[Names]:
-    moved = session.execute(
+def concerned(session: Session, connection_id: int, object_ids: Collection[str]) -> set[int]:
+    """These accounts of a directory, and the synced ones that may be the same persons': whom `settle_persons` is to
+    look at when they changed.
+    """
+    changed = [
+        row
+        for portion in portions(list(object_ids))
+        for row in session.exec(
+            select(Account.id, Account.organization_id, Account.immutable_id, Account.sid).where(
+                Account.connection_id == connection_id, col(Account.object_id).in_(portion)
+            )
+        )
+    ]
+    found = {row[0] for row in changed}
+    for column, place in ((Account.immutable_id, 2), (Account.sid, 3)):
+        for portion in portions(sorted({str(row[place]) for row in changed if row[place] is not None})):
+            mates = select(Account.id).where(
+                col(Account.organization_id) == changed[0][1], col(column).in_(portion), col(Account.synced).is_(True)
+            )
+            found.update(session.exec(mates))
+    return found
+
+
+def _settled(
+    session: Session, statement: sql.Update, organization_id: int, whose: Any, account_ids: Collection[int] | None
+) -> list[Names]:
+    wrong = (
         statement.where(
             col(Account.organization_id) == organization_id,
             col(Account.linked_by).is_(None),
@@ -54,7 +80,15 @@ def _settled(session: Session, statement: sql.Update, organization_id: int, whos
         .values(person=whose)
         .returning(col(Account.username_key), col(Account.upn_key), col(Account.mail_key))
         .execution_options(synchronize_session=False)
-    ).all()
+    )
+    if account_ids is None:
+        moved = list(session.execute(wrong))
+    else:
+        moved = [
+            row
+            for portion in portions(sorted(account_ids))
+            for row in session.execute(wrong.where(col(Account.id).in_(portion)))
+        ]
     if moved:
         session.expire_all()
     return [(row[0], row[1], row[2]) for row in moved]

@@ -35,7 +35,9 @@ def test_the_escrow_folder_stays_beside_the_key_file_unless_it_is_set(monkeypatc
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REKEY_ADMINISTRATORS", "U0ONE, U0TWO,")
     monkeypatch.setenv("REKEY_DIRECTORY_NETWORKS", "192.0.2.0/24,2001:db8::/32")
+    monkeypatch.setenv("REKEY_EXTRA_HOSTS", "Graph.Example.test:443, localhost:8443")
     settings = load()
+    assert settings.extra_hosts == ("graph.example.test:443", "localhost:8443")
     assert settings.administrators == ("U0ONE", "U0TWO")
     assert settings.directory_networks == (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
 
@@ -45,6 +47,9 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("REKEY_DIRECTORY_NETWORKS", "10.0.0.1/8"),
         ("REKEY_DIRECTORY_NETWORKS", "the office"),
+        ("REKEY_EXTRA_HOSTS", "graph.example.test"),
+        ("REKEY_EXTRA_HOSTS", "https://graph.example.test:443"),
+        ("REKEY_EXTRA_HOSTS", "graph.example.test:0"),
         ("REKEY_POOL_SIZE", "many"),
         ("REKEY_POOL_SIZE", "0"),
         ("REKEY_LEASE_SECONDS", "-1"),

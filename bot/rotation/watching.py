@@ -62,7 +62,7 @@ def _read_first(
     if isinstance(standing, NotFound):
         _end(task, TaskState.CANCELLED, f"{_whose(step)} is gone from the cloud, so nothing was watched there.")
         return
-    if isinstance(standing, Standing) and not standing.synced:
+    if isinstance(standing, Standing) and standing.allowed:
         refusal: Refusal | None = Refusal(
             Refused(
                 f"{_whose(step)} is not synced from Active Directory any more. Nothing was changed.",
@@ -77,6 +77,8 @@ def _read_first(
         refusal = why_not(session, worker, requesters_of(session, worker, [step]), step, judged)
     if refusal is not None:
         settlement.refuse(step, refusal)
+    elif isinstance(standing, Standing) and not standing.synced:  # federated, for one: it holds no password at all
+        _end(task, TaskState.CANCELLED, f"{standing.reason} So nothing was watched there.")
     elif isinstance(standing, Standing):
         task.state, task.set_at_before = TaskState.CHECKED, standing.password_set_at
         account.password_set_at = standing.password_set_at

@@ -5,8 +5,8 @@ from dataclasses import replace
 from blocks import cloud, previews, rotations
 from bot.rotation.pending import CloudPending
 from bot.rotation.planning import Intent
-from bot.rotation.progress import Progress
-from storage.models import Request
+from bot.rotation.progress import Cause, Mend, Progress
+from storage.models import Request, Status
 from tests.blocks.test_rotations import drafted, is_fit, organization, planned
 
 EVIL = "Mo <!channel> <@U0EVIL1> \u202eXYZ"
@@ -48,3 +48,14 @@ def test_a_cloud_that_does_not_follow_is_one_card_however_many_accounts() -> Non
     assert "12,345 accounts" in said
     assert "password hash synchronization" in said
     assert "Nothing was reset again" in said
+
+
+def test_the_link_that_mends_a_cause_is_whole() -> None:
+    guid = "6f0c1d1e-0000-4000-8000-000000000001"
+    link = f"https://login.microsoftonline.com/{guid}/adminconsent?client_id={guid}"
+    mend = f"Add User-PasswordProfile.ReadWrite.All to the app registration, and let an administrator consent: {link}"
+    request = Request(id=7, organization_id=1, requested_by="U0ALICE", by_name=False, plan="", state="ended")
+    cause = Cause(3, 40, Status.MULTI_TENANT_NOT_PERMITTED, "Consent is gone.", mend, Mend.DOCTOR, ("Ann",))
+    drawn = rotations.card(Progress(request, organization(), total=40, failed=40, causes=(cause,)))
+    is_fit(drawn)
+    assert link in str(drawn.blocks)

@@ -139,8 +139,8 @@ def test_a_confirmation_is_answered_with_its_outcome_so_that_nothing_can_arrive_
     office.last("view_submission")  # waits until it was answered
     answered = office.call(lambda: traffic.named("view_submission")[-1])
     later = office.call(lambda: [each for each in traffic.named("views.update") if each.number > answered.number])
-    assert answered.answer["response_action"] == "update"
-    assert "Started" in str(answered.answer["view"])
+    assert answered.answer["payload"]["response_action"] == "update"
+    assert "Started" in str(answered.answer["payload"]["view"])
     assert not later
 
 

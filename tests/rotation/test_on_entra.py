@@ -240,6 +240,23 @@ def test_a_synced_user_is_never_patched_and_followed_through_hash_sync(
     assert patched(graph, user) == 0
 
 
+def test_a_synced_user_of_a_federated_domain_has_no_password_to_follow_and_stops_nothing(
+    world: EntraWorld, graph: GraphStandIn, northwind: Tenant
+) -> None:
+    jane = world.directory("corp").person("jane", OLD)
+    northwind.domain("adfs.example", federated=True)
+    user = northwind.synced_user(
+        "jane@adfs.example", OLD, object_guid=jane.object_id, ad_domain="corp.test", sam="jane"
+    )
+    record = world.matched("jane", {"corp": "jane", "northwind": "jane"})
+    world.asks(record)
+    world.drains()
+    [stands] = world.status(record)
+    assert stands.status is Status.SUCCESSFUL, stands.reason
+    assert "nothing was watched there" in stands.reason
+    assert patched(graph, user) == 0
+
+
 def test_a_synced_user_alone_is_not_permitted(world: EntraWorld, graph: GraphStandIn, northwind: Tenant) -> None:
     guid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
     user = northwind.synced_user("jane", OLD, object_guid=guid, ad_domain="corp.test", sam="jane")

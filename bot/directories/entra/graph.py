@@ -7,7 +7,7 @@ of its own, in any order (Microsoft's json-batching page). Links are followed to
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ class Write:
 
     method: str
     path: str
-    body: Any = None
+    body: Any = field(default=None, repr=False)
 
 
 class Graph:

@@ -1,5 +1,6 @@
 """Setting passwords: what goes over the wire, what each refusal means, and what a batch says of each of its parts."""
 
+import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from bot.demo.graph import User
 from bot.demo.graph.faults import Denied, Fault, LostReply, LostRequest, NotJson, Throttled, Unavailable
 from bot.demo.graph.permissions import LEAST_PRIVILEGE
 from bot.directories.base import InBatches, KnowsItsEnd, ListsTenants, Look, SignsOut, Verdict
-from bot.directories.entra import Entra
+from bot.directories.entra import Entra, writing
 from bot.errors import (
     AdminNotPermitted,
     BadInput,
@@ -65,6 +66,18 @@ def test_a_password_goes_alone_in_its_patch_with_the_flag_named(office: Office, 
     for asked in office.graph.asked("PATCH"):
         assert asked.body == {"passwordProfile": {"password": "string", "forceChangePasswordNextSignIn": "boolean"}}
         assert asked.batched is (many > 1)
+
+
+def test_what_is_sent_is_not_shown(office: Office, entra: Entra) -> None:
+    (user,) = people(office, 1)
+    write = writing._password(user.id, NEW)
+    assert NEW.get_secret_value() not in f"{write} {write!r}"
+    office.graph.fails(PATCH, LostReply())
+    (answer,) = sent(entra, [user])
+    assert isinstance(answer, NoAnswer)
+    shown = "".join(traceback.format_exception(answer))
+    assert NEW.get_secret_value() not in shown
+    assert entra._graph.token().value.get_secret_value() not in shown
 
 
 def test_an_empty_password_is_never_sent(office: Office, entra: Entra) -> None:

@@ -22,6 +22,9 @@ from bot.directories.base import Finding, Level
 from bot.links import Made
 from storage.models import Connection, Organization
 
+OWN_ACCOUNT, OWN_RECORD = "setup.own_account", "setup.own_record"
+"""The button at a directory, and the form it opens."""
+RECORD = "record"
 BIND, DIRECTORY = "setup.bind", "setup.directory"
 """The forms."""
 ADD, ORGANIZATION = "setup.add", "setup.organization"
@@ -41,9 +44,12 @@ _TOLD_MOST = 10
 class DirectoryShown:
     """One directory of the organization."""
 
+    id: int
     name: str
     kind: str
     synced_at: datetime | None
+    own_record: str | None = None
+    """The record of the account Rekey signs in with there."""
 
 
 def overview(
@@ -65,7 +71,9 @@ def overview(
     blocks.append(parts.section(channel))
     for each in directories[:_SHOWN_MOST]:
         read = f"read {parts.moment(each.synced_at)}" if each.synced_at else "not read yet"
-        blocks.append(parts.section(f"*{escape(each.name, 100)}*  ·  {escape(each.kind, 60)}  ·  {read}"))
+        own = f"\nRekey's own account there: *{escape(each.own_record, 100)}*" if each.own_record else ""
+        button = parts.button(f"Own account of {parts.clean(each.name, 40)} …", OWN_ACCOUNT, ids.value(each.id))
+        blocks.append(parts.section(f"*{escape(each.name, 100)}*  ·  {escape(each.kind, 60)}  ·  {read}{own}", button))
     if len(directories) > _SHOWN_MOST:
         blocks.append(parts.context(f"and {len(directories) - _SHOWN_MOST:,} more"))
     if not directories:
@@ -142,6 +150,25 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
         ),
     ]
     return parts.modal("Add a directory", blocks, callback_id=DIRECTORY, submit="Go on", memo=memo)
+
+
+def own_account(name: str, known: str, memo: Mapping[str, object]) -> dict[str, Any]:
+    """Which record belongs to the account Rekey itself signs in with in this directory?"""
+    typed = PlainTextInputElement(action_id=RECORD, max_length=300, initial_value=known or None)
+    return parts.modal(
+        "Rekey's own account",
+        [
+            parts.section(
+                f"Rekey signs in to *{escape(name, 100)}* with an account of its own. Matched to its record it can be "
+                "rotated like any other, by its name alone: directory, vault and Rekey's credential change together."
+            ),
+            _input(RECORD, "Its record", typed, hint="The record's name, as it stands in the vault."),
+            parts.context("Only administrators rotate it or are shown its password. Nothing is rotated now."),
+        ],
+        callback_id=OWN_RECORD,
+        submit="Match",
+        memo=memo,
+    )
 
 
 def credential_link(name: str, made: Made, address: SecretStr, memo: Mapping[str, object]) -> dict[str, Any]:

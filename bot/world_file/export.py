@@ -12,6 +12,7 @@ from storage.connections import connections_of
 from storage.grants import operators_with
 from storage.models import Connection, Organization, Role
 from storage.organizations import organizations
+from storage.records import get_records
 from storage.rules import GLOBAL, rules_by_scope
 
 
@@ -63,7 +64,9 @@ def _organization(session: Session, organization: Organization, connections: lis
         "viewers": operators_with(session, Role.VIEWER, organization.id) or None,
         "bulk": organization.bulk,
         "tiers": organization.marks or None,
-        "directories": [_directory(connection) for connection in connections if connection.side == "directory"],
+        "directories": [
+            _directory(session, connection) for connection in connections if connection.side == "directory"
+        ],
     }
     for connection in connections:
         if connection.side == "vault":
@@ -71,10 +74,12 @@ def _organization(session: Session, organization: Organization, connections: lis
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def _directory(connection: Connection) -> dict[str, Any]:
+def _directory(session: Session, connection: Connection) -> dict[str, Any]:
+    record = get_records(session, [connection.own_record_id or 0]).get(connection.own_record_id or 0)
+    own = {"own_record": record.name} if record is not None else {}
     reference = {"bind_password": connection.credential_reference} if connection.credential_reference else {}
     settings = {name: value for name, value in settings_of(connection).items() if value is not None}
-    return {"name": connection.name, "kind": connection.kind, **settings, **reference}
+    return {"name": connection.name, "kind": connection.kind, **settings, **reference, **own}
 
 
 def _with_blocks(value: Any) -> Any:

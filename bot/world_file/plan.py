@@ -17,7 +17,7 @@ from bot.errors import BadInput, SealBroken
 from bot.organizations import bring_in, mark, new_connection
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.rules import FIELDS, set_global_rule
-from bot.world_file import vaults
+from bot.world_file import own_records, vaults
 from bot.world_file.document import Place
 from bot.world_file.entries import DIRECTORY_KINDS
 from bot.world_file.reading import DirectoryWanted, OrganizationWanted, World
@@ -262,6 +262,7 @@ def _directory(
         where = f", {_shown('servers', wanted.settings['servers'])}" if "servers" in wanted.settings else ""
         line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{where})"
         plan.add(line, "connection.added", organization, wanted.name)
+        plan.notes += filter(None, [own_records.settle(session, organization, connection, wanted)[1]])
     else:
         if connection.kind != wanted.kind:
             what = f"{wanted.name} is a {connection.kind} directory: one of another kind needs another name"
@@ -272,6 +273,8 @@ def _directory(
         connection.name = wanted.name
         changes = [_differences(before, wishes)] if before != wishes else []
         changes += _credential(world, keys, wanted, connection, overwrite_credentials)
+        own, note = own_records.settle(session, organization, connection, wanted)
+        changes, plan.notes = [*changes, *filter(None, [own])], [*plan.notes, *filter(None, [note])]
         if not changes:
             return
         session.add(connection)

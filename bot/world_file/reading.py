@@ -48,6 +48,8 @@ class DirectoryWanted:
     settings: dict[str, Any]
     reference: str | None
     secret: SecretStr | None
+    own_record: str | None = None
+    """The record of the account Rekey signs in with there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _directory(
         raise document.wrong((*place, "kind"), f"{kind} is no kind of directory{did_you_mean(str(kind), kinds)}")
     entry = _fitted(document, place, kinds.get(str(kind), DirectoryEntry), value)
     if not isinstance(entry, ActiveDirectoryEntry):
-        return DirectoryWanted(place, entry.name, entry.kind, {}, None, None)
+        return DirectoryWanted(place, entry.name, entry.kind, {}, None, None, entry.own_record)
     proving = [f"{server.tls_name or server.host}:{server.port}" for server in entry.servers]
     _refuse_twins(document, [((*place, "servers", number, "host"), name) for number, name in enumerate(proving)])
     secret = None
@@ -136,7 +138,7 @@ def _directory(
         "ca": _ca(document, place, entry),
         "bind_dn": entry.bind_dn,
     }
-    return DirectoryWanted(place, entry.name, entry.kind, stored, entry.bind_password, secret)
+    return DirectoryWanted(place, entry.name, entry.kind, stored, entry.bind_password, secret, entry.own_record)
 
 
 # ---- what does not fit -----------------------------------------------------------------------------------------------

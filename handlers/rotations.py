@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from slack_bolt import Ack, App
 from sqlmodel import Session
 
-from blocks import ids, parts, previews, records, rotations
+from blocks import ids, parts, previews, records, rotations, versions
 from blocks.drawn import Drawn
 from bot.notices import Draw
 from bot.permissions import may_rotate
@@ -167,7 +167,8 @@ def _confirm(asked: Asked, request_id: int) -> None:
         said = "Something changed since this was shown, so nothing was started. This is what it would do now."
         view = previews.preview(drafted, _memo(asked, drafted), said=said)
     else:
-        view = parts.modal(_TITLE, [parts.section(_said(confirmed.answer, drafted))])
+        title = _TITLE if drafted.request.restores is None else versions.TITLE
+        view = parts.modal(title, [parts.section(_said(confirmed.answer, drafted))])
     _update(asked, asked.view["id"], view)
 
 

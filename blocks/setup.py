@@ -22,6 +22,9 @@ from bot.directories.base import Finding, Level
 from bot.links import Made
 from storage.models import Connection, Organization
 
+OWN_ACCOUNT, OWN_RECORD = "setup.own_account", "setup.own_record"
+"""The button at a directory, and the form it opens."""
+RECORD = "record"
 BIND, DIRECTORY = "setup.bind", "setup.directory"
 """The forms."""
 ADD, ORGANIZATION = "setup.add", "setup.organization"
@@ -52,6 +55,8 @@ class DirectoryShown:
     signs_in: bool = True
     off_at: datetime | None = None
     off_by: str | None = None
+    own_record: str | None = None
+    """The record of the account Rekey signs in with there."""
 
 
 def overview(
@@ -100,10 +105,14 @@ def _directory(each: DirectoryShown) -> list[Block]:
         text += (
             f"\n⏸️ _{escape(each.switch, 80)}_ is off since {parts.moment(each.off_at)} by {parts.person(each.off_by)}"
         )
+    if each.own_record:
+        text += f"\nRekey's own account there: *{escape(each.own_record, 100)}*"
     value, name = ids.value(each.id), parts.clean(each.name, 40)
     buttons = [parts.button(f"What is left of {name}…", CHECK, value)] if is_tenant else []
     if each.signs_in:
         buttons.append(parts.button(f"Change {name}…" if is_tenant else f"New credential for {name}", EDIT, value))
+    if each.signs_in and not is_tenant:
+        buttons.append(parts.button(f"Own account of {name}…", OWN_ACCOUNT, value))
     if each.off_at is not None:
         buttons.append(parts.button(f"Switch {name} on", ids.SWITCH_ON, value, style="primary"))
     else:
@@ -175,6 +184,25 @@ def directory(organization: Organization, kinds: Sequence[str], memo: Mapping[st
         ),
     ]
     return parts.modal("Add a directory", blocks, callback_id=DIRECTORY, submit="Go on", memo=memo)
+
+
+def own_account(name: str, known: str, memo: Mapping[str, object]) -> dict[str, Any]:
+    """Which record belongs to the account Rekey itself signs in with in this directory?"""
+    typed = PlainTextInputElement(action_id=RECORD, max_length=300, initial_value=known or None)
+    return parts.modal(
+        "Rekey's own account",
+        [
+            parts.section(
+                f"Rekey signs in to *{escape(name, 100)}* with an account of its own. Matched to its record it can be "
+                "rotated like any other, by its name alone: directory, vault and Rekey's credential change together."
+            ),
+            asked_for(RECORD, "Its record", typed, hint="The record's name, as it stands in the vault."),
+            parts.context("Only administrators rotate it or are shown its password. Nothing is rotated now."),
+        ],
+        callback_id=OWN_RECORD,
+        submit="Match",
+        memo=memo,
+    )
 
 
 def credential_link(

@@ -15,6 +15,7 @@ BRING_BACK = "version.choose"
 """The button at a version that opens the question where it is to be brought back."""
 CHOSEN = "version.restore"
 """The form that answers it."""
+TITLE = "Bring back a password"
 WHERE = "where"
 VAULT_ONLY, EVERYWHERE = "vault", "everywhere"
 
@@ -63,7 +64,7 @@ def where(
     ]
     choice = RadioButtonsElement(action_id=WHERE, options=options)
     return parts.modal(
-        "Bring back a password",
+        TITLE,
         [
             parts.section(
                 f"*{escape(record.name, 150)}* in {escape(organization.name, 100)}\nThe password of "
@@ -99,7 +100,7 @@ def preview(draft: Draft, memo: Mapping[str, object], callback_id: str, *, said:
             )
         )
     return parts.modal(
-        "Bring back a password",
+        TITLE,
         blocks,
         callback_id=callback_id,
         submit="Bring it back" if going else None,

@@ -160,7 +160,7 @@ def why_not_replaced(session: Session, vault: Connection) -> str:
     record yet, or came back from the escrow file, and its records find theirs when the vault is read.
     """
     count = 0 if vault.settings.get(RECOVERED) else count_records(session, vault.id)
-    return f"{vault.name} holds {count:,} records already, and records do not move between vaults" if count else ""
+    return f"{vault.name} has records already ({count:,}), and records do not move between vaults" if count else ""
 
 
 def put_vault(session: Session, organization: Organization, connection: Connection) -> Connection:

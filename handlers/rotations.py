@@ -6,7 +6,7 @@ from typing import Any
 from slack_bolt import Ack, App
 from sqlmodel import Session
 
-from blocks import cloud, ids, letters, parts, previews, records, rotations
+from blocks import cloud, ids, letters, parts, previews, records, rotations, versions
 from blocks.drawn import Drawn
 from bot.mail import Write
 from bot.notices import Draw
@@ -176,7 +176,8 @@ def _confirm(asked: Asked, request_id: int) -> dict[str, Any]:
     if confirmed.answer is Answer.CHANGED:
         said = "Something changed since this was shown, so nothing was started. This is what it would do now."
         return previews.preview(drafted, _memo(asked, drafted), said=said)
-    return parts.modal(_TITLE, [parts.section(_said(confirmed.answer, drafted))])
+    title = _TITLE if drafted.request.restores is None else versions.TITLE
+    return parts.modal(title, [parts.section(_said(confirmed.answer, drafted))])
 
 
 def _said(answer: Answer, drafted: Draft) -> str:

@@ -19,6 +19,7 @@ from bot.credentials import CONNECTED, Draft
 from bot.directories.base import Finding, Level
 from bot.doctor import examine
 from bot.errors import BadInput, NotPermitted, OutsideError, Refused, RekeyError
+from bot.matching.own_account import match_own
 from bot.notices import Draw
 from bot.permissions import may_administer, may_sync
 from bot.services import Services
@@ -32,7 +33,7 @@ from storage.connections import EMBEDDED, connections_of, get_connection
 from storage.models import Notice, Organization
 from storage.organizations import get_organization
 from storage.organizations import organizations as all_organizations
-from storage.records import count_records
+from storage.records import count_records, find_named, get_records
 
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:]+)(?::(?P<port>\d{1,5}))?(?:\s+as\s+(?P<tls_name>\S+))?")
 _DOCTORS = ThreadPoolExecutor(2, thread_name_prefix="doctor")
@@ -66,6 +67,20 @@ def register(app: App, _services: Services) -> None:
         organization = administered(asked, asked.row()[0])
         kinds = [ACTIVE_DIRECTORY, *asked.services.extra_kinds]
         asked.opens(drawing.directory(organization, kinds, parts.memo_for(asked.operator.key, organization.id)))
+
+    @app.action(drawing.OWN_ACCOUNT)
+    def own_account(ack: Ack, asked: Asked) -> None:
+        ack()
+        with asked.services.database.reading() as session:
+            connection = get_connection(session, asked.row()[0])
+            record = get_records(session, [connection.own_record_id or 0]).get(connection.own_record_id or 0)
+        organization = administered(asked, connection.organization_id)
+        memo = parts.memo_for(asked.operator.key, organization.id, directory=connection.id)
+        asked.opens(drawing.own_account(connection.name, record.name if record else "", memo))
+
+    @app.view(drawing.OWN_RECORD)
+    def own_record(ack: Ack, asked: Asked) -> None:
+        ack(response_action="update", view=_own_record(asked))
 
     @app.view(drawing.DIRECTORY)
     def directory(ack: Ack, asked: Asked) -> None:
@@ -151,6 +166,8 @@ def overview_of(asked: Asked, organization: Organization, told: str = "") -> dic
         found = connections_of(session, "directory", [organization.id])
         vault = next((each for _, each in connections_of(session, "vault", [organization.id])), None)
         empty = vault is None or (vault.kind == EMBEDDED and not count_records(session, vault.id))
+        own = get_records(session, [each.own_record_id for _, each in found if each.own_record_id is not None])
+    names = {record_id: record.name for record_id, record in own.items()}
     directories = [
         drawing.DirectoryShown(
             each.id,
@@ -161,11 +178,31 @@ def overview_of(asked: Asked, organization: Organization, told: str = "") -> dic
             needs_credential(each.kind, asked.services.extra_kinds),
             each.off_at,
             each.off_by,
+            names.get(each.own_record_id or 0),
         )
         for _, each in found
     ]
     memo = parts.memo_for(asked.operator.key, organization.id)
     return drawing.overview(organization, directories, memo, told, vault, vault_empty=empty)
+
+
+def _own_record(asked: Asked) -> dict[str, Any]:
+    typed, directory = drawing.entered(asked.view, drawing.RECORD), asked.memo.get("directory")
+    if asked.organization is None or not isinstance(directory, int):
+        raise Refusal("This form belongs to no directory. Open it again with `/rotate setup`.")
+    organization = administered(asked, asked.organization.id)
+    with asked.writing() as session:
+        connection = get_connection(session, directory)
+        asked.here(connection.organization_id)
+        found = find_named(session, organization.id, typed)
+        if len(found) != 1:
+            said = "No record is called that here." if not found else "Several records are called that: rename one."
+            raise WrongFields({drawing.RECORD: said})
+        try:
+            told = match_own(session, asked.services.trail, asked.operator, connection, found[0])
+        except BadInput as error:
+            raise WrongFields({drawing.RECORD: str(error)}) from None
+    return overview_of(asked, organization, f"✅ {parts.sentence(told)}")
 
 
 def administered(asked: Asked, organization_id: int) -> Organization:

@@ -10,7 +10,7 @@ from blocks import vaults as drawing
 from bot import credentials
 from bot.connections import ITGLUE
 from bot.credentials import Draft
-from bot.errors import BadInput
+from bot.errors import BadInput, Refused
 from bot.permissions import may_administer
 from bot.services import Services
 from bot.settings import Settings, is_loopback
@@ -60,7 +60,7 @@ def _key_link(asked: Asked, organization: Organization) -> dict[str, Any]:
             made = credentials.ask(
                 session, services.trail, services.settings, services.extra_kinds, asked.operator, here, draft
             )
-        except BadInput as error:
+        except (BadInput, Refused) as error:
             field = drawing.THERE if "organization:" in str(error) else drawing.NAME
             raise WrongFields({field: str(error)}) from None
     memo = parts.memo_for(asked.operator.key, organization.id)

@@ -17,8 +17,6 @@ from storage.organizations import get_organization
 from storage.records import get_record
 from storage.revisions import get_revisions
 
-_TITLE = "Bring back a password"
-
 
 def register(app: App, _services: Services) -> None:
     """Listen to the versions in a record's window."""

@@ -408,7 +408,7 @@ def test_an_empty_embedded_vault_becomes_it_glue_and_one_with_records_does_not(a
     with applying.services.database.writing() as session:
         vault = applying.connection("acme-vault")
         session.add(new_record(vault.organization_id, vault.id, "Jane", "jane"))
-    with pytest.raises(BadInput, match="acme-vault holds 1 records already"):
+    with pytest.raises(BadInput, match="acme-vault has records already"):
         applying.plan(ITGLUE)
     applying.apply(ACME)
 
@@ -462,3 +462,19 @@ def test_an_address_of_ones_own_is_taken_where_the_settings_name_it(tmp_path: Pa
     named = applying.services.settings.model_copy(update={"extra_hosts": ("127.0.0.1:9100",)})
     world = read_world(write_world(tmp_path, own), named)
     assert world.organizations[0].vault.settings["base_url"] == "http://127.0.0.1:9100"
+
+
+def test_the_connectors_own_record_is_named_once_it_is_known(applying: Applying) -> None:
+    named = ACME.replace("bind_password:", "own_record: Rekey itself\n        bind_password:")
+    assert "no record of that name yet" in " ".join(applying.apply(named).notes)
+    with applying.services.database.writing() as session:
+        [organization] = organizations(session)
+        vault = next(each for _, each in connections_of(session, "vault"))
+        session.add(new_record(organization.id, vault.id, "Rekey itself", "rekey"))
+
+    assert any("own_record → Rekey itself" in line for line in applying.apply(named).changes)
+    assert applying.connection().own_record_id is not None
+    assert applying.plan(named).changes == []
+    with applying.services.database.reading() as session:
+        [directory] = export_world(session)["organizations"][0]["directories"]
+    assert directory["own_record"] == "Rekey itself"

@@ -5,7 +5,7 @@ else has to be right for work to go on: whatever died, the rows say what may hav
 
 A rotation
                                      ┌──────────────> refused      nothing was changed anywhere
-    planned ──stage──> rotating ─────┼──────────────> successful   every directory and the vault hold the new one
+    planned ──stage──> rotating ───[recording]──────> successful   every directory and the vault hold the new one
        │                  │  └───────┼──────────────> stuck        a person must look; every revision is kept
        └─> cancelled      └─> putting_back ─┬───────> put_back     the earlier one is back everywhere, proved
                                             └───────> stuck
@@ -23,9 +23,9 @@ several is checked in every directory before anything is staged; its accounts ar
 those that can be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and
 the rotation `stuck`.
 
-A vault that is an outside system has a step of its own, in its own lane: it is looked at before anything is staged
-(what it holds is kept as a revision first), and written once every account is confirmed. Meanwhile the rotation is
-`recording`: whatever the vault says then, no directory is put back, and while it is away nothing new is begun for it.
+`recording` is there where the vault is an outside system: every directory holds the new password, and the vault is
+next. Its task has states of its own, drawn in `recording`; from here on nothing is put back, whatever the vault says. A
+rotation that restores has an earlier password instead of a new one; one in the vault only has no steps at all.
 
 A synced cloud account is no step of that kind: its password is set in its Active Directory. It is watched, in a lane of
 its own, by a task that never writes and outlives the rotation; `afterwards` says where the truth about it lies:

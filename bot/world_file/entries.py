@@ -139,6 +139,8 @@ class DirectoryEntry(Entry):
 
     name: Name
     kind: str
+    own_record: Annotated[str, _matching(r"\S(.{0,298}\S)?", "a record's name has 1 to 300 characters")] | None = None
+    """The name of the record of the account Rekey itself signs in with."""
 
 
 class ActiveDirectoryEntry(DirectoryEntry):

@@ -14,6 +14,7 @@ from storage.connections import connections_of
 from storage.grants import operators_with
 from storage.models import Connection, Organization, Role, Rule
 from storage.organizations import organizations
+from storage.records import get_records
 from storage.rules import GLOBAL, rules_by_scope
 from storage.schedules import excluded_records
 from storage.switches import off_everywhere
@@ -73,7 +74,9 @@ def _organization(
         "tiers": organization.marks or None,
         "rule": exported(rule) if rule is not None else None,
         "unscheduled": [record.name for record in excluded_records(session, organization.id)] or None,
-        "directories": [_directory(connection) for connection in connections if connection.side == "directory"],
+        "directories": [
+            _directory(session, connection) for connection in connections if connection.side == "directory"
+        ],
     }
     for connection in connections:
         if connection.side == "vault":
@@ -81,11 +84,13 @@ def _organization(
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def _directory(connection: Connection) -> dict[str, Any]:
+def _directory(session: Session, connection: Connection) -> dict[str, Any]:
+    record = get_records(session, [connection.own_record_id or 0]).get(connection.own_record_id or 0)
+    own = {"own_record": record.name} if record is not None else {}
     settings = {name: value for name, value in settings_of(connection).items() if value is not None}
     switch = {switch_of(connection.kind).field: False} if connection.off_at and connection.kind in CREDENTIALS else {}
     pointing = references(connection.kind, connection.credential_reference)
-    return {"name": connection.name, "kind": connection.kind, **settings, **pointing, **switch}
+    return {"name": connection.name, "kind": connection.kind, **settings, **pointing, **own, **switch}
 
 
 def _with_blocks(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -32,15 +32,19 @@ class DirectoryWanted:
     secret: SecretStr | None = None
     on: bool | None = None
     """Its switch; None leaves it as it is."""
+    own_record: str | None = None
+    """The record of the account Rekey signs in with there."""
 
 
 def directory_wanted(document: Document, place: Place, entry: DirectoryEntry, settings: Settings) -> DirectoryWanted:
     """What the entry wants. `BadInput` naming file, line and field when something it points at does not do."""
     if isinstance(entry, ActiveDirectoryEntry):
-        return _active_directory(document, place, entry, settings)
-    if isinstance(entry, EntraEntry):
-        return _entra(document, place, entry, settings)
-    return DirectoryWanted(place, entry.name, entry.kind, {})
+        wanted = _active_directory(document, place, entry, settings)
+    elif isinstance(entry, EntraEntry):
+        wanted = _entra(document, place, entry, settings)
+    else:
+        wanted = DirectoryWanted(place, entry.name, entry.kind, {})
+    return replace(wanted, own_record=entry.own_record)
 
 
 def references(kind: str, stored: str | None) -> Mapping[str, str]:

@@ -24,7 +24,7 @@ from bot.errors import BadInput, SealBroken
 from bot.organizations import bring_in, mark, new_connection
 from bot.permissions import BULK_TIERS, DEFAULT_BULK, Operator
 from bot.switches import switch_of, turn
-from bot.world_file import vaults
+from bot.world_file import own_records, vaults
 from bot.world_file.document import Place
 from bot.world_file.kinds import CREDENTIALS, DirectoryWanted, references
 from bot.world_file.reading import OrganizationWanted, World
@@ -293,6 +293,7 @@ def _directory(
         where = [f", {shown(key, wanted.settings[key])}" for key in ("servers", "tenant_id") if key in wanted.settings]
         line = f"+ directory {wanted.name} of {organization.name} ({wanted.kind}{''.join([*where, *off])})"
         plan.add(line, "connection.added", organization, wanted.name)
+        plan.notes += filter(None, [own_records.settle(session, organization, connection, wanted)[1]])
     else:
         if connection.kind != wanted.kind:
             what = f"{wanted.name} is a {connection.kind} directory: one of another kind needs another name"
@@ -305,6 +306,8 @@ def _directory(
         expect_end(connection, given_anew=False)
         changes += _credential(world, keys, wanted, connection, overwrite_credentials)
         changes += [each.removeprefix(", ") for each in _switch(wanted, connection)]
+        own, note = own_records.settle(session, organization, connection, wanted)
+        changes, plan.notes = [*changes, *filter(None, [own])], [*plan.notes, *filter(None, [note])]
         if not changes:
             return
         session.add(connection)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlmodel import select
 
 from blocks import setup as drawing
 from blocks import vaults
@@ -17,7 +18,7 @@ from bot.demo.slack.validation import validate
 from bot.directories.base import Finding, Level
 from bot.links import Made
 from storage.connections import connections_of
-from storage.models import Connection, Organization, now
+from storage.models import Account, Connection, Organization, Record, now
 from storage.organizations import organization_of
 from tests.handlers.office import Office, open_office
 from tests.real.domain import Domain
@@ -317,3 +318,26 @@ def test_every_window_of_any_size_is_what_slack_takes(many: int) -> None:
         assert not validate(view)
     card = drawing.connected(organization, vault, findings)
     assert not validate({"text": card.text, "blocks": card.blocks})
+
+
+def test_rekeys_own_account_is_matched_in_the_settings_of_its_directory(office: Office) -> None:
+    """And whoever is no administrator does not even see the form."""
+    acme = office.organization("acme")
+    with office.services.database.writing() as session:
+        own = session.exec(select(Account).where(Account.organization_id == acme.id)).first()
+        assert own is not None
+        own.is_connector = True
+        name = session.exec(select(Record).where(Record.organization_id == acme.id)).all()[-1].name
+
+    office.alice.types("/rotate setup", in_="#acme")
+    office.alice.modal("Set up").press("Own account of acme-ad …")
+    form = office.alice.modal("Rekey's own account").says("by its name alone")
+    form.fill("Its record", "no such record").submit()
+    assert "No record is called that" in form.error("Its record")
+    form.fill("Its record", name).submit()
+    office.alice.modal("Set up").says("Rekey's own account there").says(name)
+
+    [line] = office.audit("connection.own_record_set")
+    assert line.operator == office.alice.id
+    office.tina.types("/rotate setup", in_="#acme")
+    office.tina.sees("may not change the settings", in_="#acme")

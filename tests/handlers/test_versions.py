@@ -58,6 +58,7 @@ def test_everywhere_is_a_rotation_to_the_earlier_password(office: Office) -> Non
 
     looks_back(office.tina, "alice.obrien").fill("Bring it back", "Everywhere").submit()
     office.tina.modal().says("Every account would get the password of").submit()
+    office.tina.modal("Bring back a password").says("Started")
     office.tina.sees("Brought back an earlier password", in_="#acme")
 
     assert office.domains["acme-ad"].holds("alice.obrien", ALICES)

@@ -1,5 +1,6 @@
 """IT Glue as it is: what it does not promise is found out, every refusal has its own sentence, and requests are few."""
 
+import gc
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,9 +13,9 @@ from bot.demo.itglue.server import RunningITGlue
 from bot.errors import NoAnswer, NotFound, OutsideError, Refused, RightMissing, SignInRefused, Throttled, Unreachable
 from bot.findings import Level
 from bot.vaults.base import NewRecord
-from bot.vaults.itglue import ITGlue
+from bot.vaults.itglue import ITGlue, ITGlueSettings
 from bot.vaults.itglue.reading import link
-from bot.vaults.itglue.share import Share, share_of
+from bot.vaults.itglue.share import LIMIT, Share, share_of
 from tests.contracts.vaults import API_KEY, ITGlueWorld, emptied, running_itglue
 
 OURS, THEIRS = SecretStr("0urs-of-a-Test!"), "Th3irs-of-a-Test!"
@@ -396,3 +397,22 @@ def test_every_organization_of_an_account_draws_on_one_share() -> None:
     one, other = share_of("https://api.itglue.com", OURS), share_of("https://api.itglue.com", OURS)
     assert one is other
     assert share_of("https://api.eu.itglue.com", OURS) is not one
+
+
+def test_the_count_outlives_whoever_asked(world: ITGlueWorld) -> None:
+    settings = ITGlueSettings(base_url=world.server.url, organization=str(world.home.id), share=0.05)
+    allowed = int(0.05 * LIMIT)
+
+    def turn(requests: int) -> None:
+        """A lane's turn: a connector of its own, and nothing left of it."""
+        with ITGlue(settings, SecretStr(API_KEY)) as vault:
+            for _ in range(requests):
+                vault.organizations()
+
+    for _ in range(3):
+        turn(allowed // 3)
+        gc.collect()
+    with pytest.raises(Throttled) as caught:
+        turn(1)
+    assert caught.value.cause == "itglue-share"
+    assert len(world.server.faults.requests) == allowed

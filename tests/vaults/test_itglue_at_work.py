@@ -1,5 +1,6 @@
 """Rekey beside IT Glue: what is read, made and written there, and what holds when a reply is lost on any call."""
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from storage.backup import freeze_every_lane
 from storage.lanes import get_lane
 from storage.models import AuditEvent, Connection, Match, Record, Status, TaskState
 from tests.contracts.vaults import API_KEY, emptied, running_itglue
+from tests.leaks import AWKWARD, Leaks
 from tests.vaults.company import OLD, Company, found
 
 
@@ -194,3 +196,26 @@ def test_whatever_call_goes_wrong_all_three_agree_in_the_end(
     assert stands.status is Status.SUCCESSFUL, stands.reason
     assert company.agrees_on("jane", there["jane"]) != OLD
     assert len(there["jane"].versions) == 2
+
+
+def test_neither_key_nor_password_is_in_any_file_log_or_request(
+    company: Company, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    leaks = Leaks()
+    leaks.knows("the API key", API_KEY)
+    leaks.knows("a password from before", AWKWARD)
+    there = company.employs("jane", "bob", password=AWKWARD)
+    company.syncs()
+    company.approves()
+    company.server.faults.on(LostReply(), "PATCH")
+    company.server.faults.on(Answers(422, '{"errors":[{"title":"no"}]}'), "PATCH")
+    company.rotates(*company.records().values())
+    company.server.account.keys[API_KEY].paused = True
+    company.rotates(*company.records().values())
+    leaks.knows("a password", *(version.password for row in there.values() for version in row.versions))
+    shown = capsys.readouterr()
+    assert len(leaks) > 20
+    assert leaks.found_beneath(tmp_path, but_for=["itglue-key"]) == []
+    assert leaks.found_in("the log", caplog.text + shown.out + shown.err) == []
+    assert leaks.found_in("the requests", repr(company.server.faults.requests)) == []

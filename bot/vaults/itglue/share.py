@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
@@ -79,12 +78,14 @@ class Share:
         return max(full, self._shut_until - now)
 
 
-_shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
+_shares: dict[str, Share] = {}
 _shares_lock = Lock()
 
 
 def share_of(base_url: str, key: SecretStr) -> Share:
-    """The one count for this account in this process; keys of one account that differ are counted apart."""
+    """The one count for this account in this process, which outlives every connector; keys of one account that differ
+    are counted apart.
+    """
     name = hashlib.sha256(f"{base_url} {key.get_secret_value()}".encode()).hexdigest()
     with _shares_lock:
         found = _shares.get(name)

@@ -110,7 +110,8 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
+        with self._lock:  # the scheduler waits for its threads under the lock that adding a job takes
+            self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def look_now(self) -> None:
@@ -144,10 +145,14 @@ class Scheduler:
             due = due_lanes(session, now())
         for connection_id in due:
             with self._lock:
+                if self._stopping.is_set():
+                    return
                 if connection_id in self._busy:
                     continue
                 self._busy.add(connection_id)
-            self._scheduler.add_job(self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}")
+                self._scheduler.add_job(
+                    self._drain, args=[connection_id], executor="lanes", name=f"lane {connection_id}"
+                )
 
     def _do_chores(self, chores: Callable[[Session], None]) -> None:
         try:
@@ -171,6 +176,6 @@ class Scheduler:
         finally:
             with self._lock:
                 self._busy.discard(connection_id)
+                if worked and not self._stopping.is_set():
+                    self.look_now()  # what was done here may have made another lane's step due
             self._moved.set()
-            if worked and self._scheduler.running:
-                self.look_now()  # what was done here may have made another lane's step due

@@ -32,6 +32,7 @@ UNWRAPS = {
     "bot/keys.py": "the recovery key, on its way into its file",
     "bot/links.py": "a link's token, hashed",
     "bot/settings.py": "how a token starts, to tell one that was put in the other's place",
+    "bot/smtp.py": "the mail server's password, signed in with",
     "bot/socket_mode.py": "the app-level token, handed to Slack's client",
     "bot/step_up.py": "codes compared, hashed, or shown to whom they are for",
     "bot/web/pages.py": "what a page shows, once",

@@ -88,13 +88,14 @@ def known_records(
         fitting = fitting.where(col(Match.record_id).in_(record_ids))
         taken = taken.where(col(DueTime.record_id).in_(record_ids))
         rotated = rotated.where(col(Rotation.record_id).in_(record_ids))
-    takings = {record_id: (at, day) for record_id, at, day in session.execute(taken)}
-    rotations = {record_id: at for record_id, at in session.execute(rotated)}  # noqa: C416 - rows are no pairs to mypy
+    takings = {record_id: (at, day) for record_id, at, day in session.connection().execute(taken)}
+    rotations = {record_id: at for record_id, at in session.connection().execute(rotated)}  # noqa: C416 - rows are no pairs to mypy
     out = set(session.exec(excluded))
     nothing = (None, None)
-    for record_id, at in session.execute(fitting.execution_options(yield_per=_PAGE)):
+    for record_id, at in session.connection().execute(fitting, execution_options={"yield_per": _PAGE}):
         if record_id is not None:
-            yield Known(record_id, at, rotations.get(record_id), *takings.get(record_id, nothing), record_id in out)
+            taken_at, taken_day = takings.get(record_id, nothing)
+            yield Known(record_id, at, rotations.get(record_id), taken_at, taken_day, record_id in out)
 
 
 def scheduled_record_count(session: Session, organization_id: int) -> int:

@@ -144,8 +144,9 @@ def next_due(
     `since` is when the schedule came to name these days of the week or month: those before were not missed. Due days up
     to `after` are skipped.
     """
-    moments = [each for each in (past.rotated_at, past.taken_at) if each is not None]
-    last = max(moments, default=past.known_at)
+    last = past.taken_at or past.rotated_at or past.known_at
+    if past.rotated_at is not None and past.rotated_at > last:
+        last = past.rotated_at
     if schedule.every_days is not None:
         day = _days_after(schedule, zone, last, past.taken_day)
         while after is not None and day <= after:
@@ -154,7 +155,12 @@ def next_due(
         last = max(last, since) if since is not None else last
         gone = max((each for each in (past.taken_day, after) if each is not None), default=date.min)
         day = _named_day(schedule, zone, last, gone)
-    return Due(day, instant(zone, day, schedule.at))
+    return _due(zone, day, schedule.at)
+
+
+@lru_cache(maxsize=4096)
+def _due(zone: ZoneInfo, day: date, minutes: int) -> Due:
+    return Due(day, instant(zone, day, minutes))
 
 
 def _days_after(schedule: Schedule, zone: ZoneInfo, last: datetime, taken: date | None) -> date:

@@ -1,6 +1,6 @@
 """What schedules go by and remember: records with their past, due times taken up, what was put off or left out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -26,6 +26,8 @@ from storage.models import (
     now,
 )
 from storage.portions import portions
+
+_PAGE = 2000
 
 
 class Known(NamedTuple):
@@ -55,9 +57,9 @@ class Late:
 
 def known_records(
     session: Session, organization_id: int, tiers: Collection[str], record_ids: Sequence[int] | None = None
-) -> list[Known]:
+) -> Iterator[Known]:
     """The organization's records all of whose approved accounts are of these tiers and none Rekey's own, with their
-    past; of these ids where given. A few statements, however many records.
+    past; of these ids where given. A few statements, however many records; one after the other.
     """
     unfit = case((col(Account.tier).in_(list(tiers)) & col(Account.is_connector).is_(False), 0), else_=1)
     fitting = (
@@ -86,15 +88,14 @@ def known_records(
         fitting = fitting.where(col(Match.record_id).in_(record_ids))
         taken = taken.where(col(DueTime.record_id).in_(record_ids))
         rotated = rotated.where(col(Rotation.record_id).in_(record_ids))
-    takings = {record_id: (at, day) for record_id, at, day in session.execute(taken)}
-    rotations = {record_id: at for record_id, at in session.execute(rotated)}  # noqa: C416 - rows are no pairs to mypy
+    takings = {record_id: (at, day) for record_id, at, day in session.connection().execute(taken)}
+    rotations = {record_id: at for record_id, at in session.connection().execute(rotated)}  # noqa: C416 - rows are no pairs to mypy
     out = set(session.exec(excluded))
     nothing = (None, None)
-    return [
-        Known(record_id, at, rotations.get(record_id), *takings.get(record_id, nothing), record_id in out)
-        for record_id, at in session.execute(fitting)
-        if record_id is not None
-    ]
+    for record_id, at in session.connection().execute(fitting, execution_options={"yield_per": _PAGE}):
+        if record_id is not None:
+            taken_at, taken_day = takings.get(record_id, nothing)
+            yield Known(record_id, at, rotations.get(record_id), taken_at, taken_day, record_id in out)
 
 
 def scheduled_record_count(session: Session, organization_id: int) -> int:
@@ -278,16 +279,23 @@ def has_begun(session: Session, rotation_ids: Collection[int]) -> None:
 
 def late_rotations(session: Session, at: datetime, limit: int = 1000) -> list[Late]:
     """Rotations whose window has closed before they were begun."""
-    statement = (
-        select(Rotation.id, Record.uid, Rotation.organization_id, func.min(Task.until_at))
-        .join(Task, col(Task.rotation_id) == col(Rotation.id))
-        .join(Record, col(Record.id) == col(Rotation.record_id))
-        .where(*_NOT_BEGUN, col(Task.until_at) <= at, col(Rotation.revision_id).is_(None))
-        .group_by(col(Rotation.id), col(Record.uid), col(Rotation.organization_id))
-        .order_by(col(Rotation.id))
+    late = session.execute(
+        select(Task.rotation_id, func.min(Task.until_at))
+        .where(*_NOT_BEGUN, col(Task.until_at) <= at)
+        .group_by(col(Task.rotation_id))
+        .order_by(col(Task.rotation_id))
         .limit(limit)
     )
-    return [Late(*row) for row in session.execute(statement)]
+    until = {row[0]: row[1] for row in late}
+    if not until:
+        return []
+    statement = (
+        select(Rotation.id, Record.uid, Rotation.organization_id)
+        .join(Record, col(Record.id) == col(Rotation.record_id))
+        .where(col(Rotation.id).in_(until), col(Rotation.revision_id).is_(None))
+        .order_by(col(Rotation.id))
+    )
+    return [Late(rotation_id, uid, home, until[rotation_id]) for rotation_id, uid, home in session.execute(statement)]
 
 
 def waiting_records(session: Session, organization_id: int) -> list[int]:

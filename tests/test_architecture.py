@@ -42,6 +42,7 @@ UNWRAPS = {
     "bot/links.py": "a link's token, hashed",
     "bot/passwords.py": "an earlier password, held against the policies of today",
     "bot/settings.py": "how a token starts, to tell one that was put in the other's place",
+    "bot/smtp.py": "the mail server's password, signed in with",
     "bot/socket_mode.py": "the app-level token, handed to Slack's client",
     "bot/step_up.py": "codes compared, hashed, or shown to whom they are for",
     "bot/vaults/itglue/share.py": "the API key, hashed",

@@ -23,6 +23,8 @@ from storage.database import Database
 from storage.facts import check_fingerprint
 from storage.models import (
     Account,
+    Aftershock,
+    Announcement,
     Approval,
     ApprovalState,
     Connection,
@@ -33,6 +35,7 @@ from storage.models import (
     IgnoreRule,
     Interaction,
     Lane,
+    Letter,
     Link,
     Match,
     MatchState,
@@ -58,6 +61,7 @@ from storage.models import (
     TaskState,
     Tenant,
     Timetable,
+    Wish,
 )
 from storage.revisions import Safe, find_revision, open_revision, promote
 from storage.sealing import KeyRing, new_key_line
@@ -145,6 +149,7 @@ def fill(database: Database, safe: Safe, trail: Trail) -> tuple[str, str, int]:
         )  # fmt: skip
         add_slack(session, safe, rotation, account)
         add_schedule(session, rotation, account)
+        add_telling(session, rotation, account)
         trail.append(session, event="rotation.requested", operator="U1", source="test", organization=place.organization)
         return place.organization.uid, record.uid, directory_id
 
@@ -165,6 +170,23 @@ def add_schedule(session: Session, rotation: Rotation, account: Account) -> None
     )
 
 
+def add_telling(session: Session, rotation: Rotation, account: Account) -> None:
+    """A row in every table about who is told what."""
+    home = rotation.organization_id
+    session.add_all(
+        [
+            Wish(operator="U1"),
+            Wish(operator="U1", organization_id=home, way="both", tell="failures"),
+            Letter(organization_id=home, kind="result", operator="U1", view={"since": "ä"}, due_at=AT, sending_at=AT),
+            Announcement(organization_id=home, day="2026-11-23", due_day="2026-11-22", begins_at=AT),
+            Aftershock(
+                organization_id=home, rotation_id=rotation.id, account_id=account.id,
+                connection_id=account.connection_id, bad=3, bad_at=AT, locked_at=AT, silent=["dc2"],
+            ),
+        ]
+    )  # fmt: skip
+
+
 def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account) -> None:
     """A row in every table about people in Slack: U1 asked for this rotation, and U2 agreed."""
     home = rotation.organization_id
@@ -182,7 +204,7 @@ def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account
     session.flush()
     session.add_all(
         [
-            Profile(operator="U1", step_up=safe.keys.seal(SecretStr("totp"), ("step-up", "U1"))),
+            Profile(operator="U1", step_up=safe.keys.seal(SecretStr("totp"), ("step-up", "U1")), timezone="Europe/Zürich"),
             RequestRotation(
                 request_id=request.id, rotation_id=rotation.id, approval_id=approval.id, agreed=[account.id]
             ),

@@ -25,6 +25,7 @@ _BY_CONVERSATION = {
     "conversations.history": {"channels:history", "groups:history", "im:history"},
     "conversations.info": {"channels:read", "groups:read"},
     "conversations.open": {"im:write"},
+    "users.info": {"users:read", "users:read.email"},  # e-mail goes to the address it shows with the second
 }
 _BY_EVENT = {
     "app_home_opened": set[str](),
@@ -102,7 +103,7 @@ def test_every_scope_is_needed_and_every_needed_scope_is_there() -> None:
 
 def test_every_scope_and_event_says_what_it_is_for() -> None:
     lines = (ROOT / "app_manifest.yaml").read_text("utf-8").splitlines()
-    said = {found[1] for line in lines if (found := re.fullmatch(r" +- ([a-z_:]+) # \S.*", line))}
+    said = {found[1] for line in lines if (found := re.fullmatch(r" +- ([a-z_:.]+) # \S.*", line))}
     assert said == SCOPES | EVENTS
 
 

@@ -126,3 +126,32 @@ def test_passwords_are_never_shown_over_plain_http_elsewhere(monkeypatch: pytest
     monkeypatch.setenv("REKEY_BASE_URL", value)
     with pytest.raises(BadInput, match="REKEY_BASE_URL"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"HOST": "smtp.example.com"}, "REKEY_SMTP_FROM"),
+        ({"HOST": "smtp.example.com", "FROM": "nobody"}, "REKEY_SMTP_FROM"),
+        ({"HOST": "smtp.example.com", "FROM": "a@b.c", "USER": "rekey"}, "REKEY_SMTP_PASSWORD"),
+        ({"HOST": "smtp.example.com", "FROM": "a@b.c", "TLS": "none"}, "REKEY_SMTP_TLS=none"),
+        ({"HOST": "smtp.example.com", "FROM": "a@b.c", "TLS": "ssl"}, "REKEY_SMTP_TLS"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_spoken_to_safely_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"REKEY_SMTP_{name}", value)
+    with pytest.raises(BadInput, match=named):
+        load()
+
+
+@pytest.mark.parametrize(("tls", "port"), [("", 587), ("STARTTLS", 587), ("implicit", 465), ("none", 25)])
+def test_the_mail_servers_port_follows_from_how_tls_begins(
+    monkeypatch: pytest.MonkeyPatch, tls: str, port: int
+) -> None:
+    monkeypatch.setenv("REKEY_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("REKEY_SMTP_FROM", "Rekey <rekey@example.com>")
+    monkeypatch.setenv("REKEY_SMTP_TLS", tls)
+    assert load().mail_port == port

@@ -5,9 +5,8 @@ rows say the same.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -65,6 +64,8 @@ class Calendar:
     put_off: tuple[Postponement, ...]
     """Of the whole organization."""
     put_off_records: dict[int, tuple[Postponement, ...]]
+    _openings: dict[tuple[datetime, datetime], Opening | None] = field(default_factory=dict)
+    """Found already: many records fall due at the same moment."""
 
     def planned(self, known: Known, at: datetime) -> Planned | None:
         """When this record's turn comes, from `at` on; None where no window ever opens for it."""
@@ -72,14 +73,24 @@ class Calendar:
 
     def after(self, record_id: int, past: Past, at: datetime) -> Planned | None:
         """The same, for a record with this past."""
+        due = next_due(self.schedule, self.zone, past, self.since)
+        begin = due.at
+        if self.put_off or record_id in self.put_off_records:
+            due, begin = self._as_decided(record_id, past, due)
+        key = begin, at
+        if key not in self._openings:
+            self._openings[key] = opening(self.schedule, self.zone, begin, at)
+        found = self._openings[key]
+        return Planned(record_id, due, found) if found is not None else None
+
+    def _as_decided(self, record_id: int, past: Past, due: Due) -> tuple[Due, datetime]:
+        """What people made of this due time: which one it is now, and from when on it may begin."""
         decided = [*self.put_off, *self.put_off_records.get(record_id, ())]
         skipped = max((date.fromisoformat(each.day) for each in decided if each.until is None), default=None)
-        due = next_due(self.schedule, self.zone, past, self.since)
         if skipped is not None and due.day <= skipped:
             due = next_due(self.schedule, self.zone, past, self.since, after=skipped)
         later = [each.until for each in decided if each.until and each.day >= due.day.isoformat()]
-        found = _opening(self.schedule, self.zone, max([due.at, *later]), at)
-        return Planned(record_id, due, found) if found is not None else None
+        return due, max([due.at, *later])
 
     def next_look(self, planned: Sequence[Planned], at: datetime) -> datetime:
         """Nothing begins before then: not of these, nor of records that come in meanwhile, which fall due at the rule's
@@ -98,9 +109,6 @@ class Calendar:
             taken_at=known.taken_at,
             taken_day=date.fromisoformat(known.taken_day) if known.taken_day else None,
         )
-
-
-_opening = lru_cache(maxsize=1024)(opening)  # a thousand records fall due at the same moment
 
 
 def calendar(session: Session, organization: Organization, at: datetime) -> Calendar | None:

@@ -73,6 +73,12 @@ class Task(SQLModel, table=True):
         Index("ix_tasks_due", "connection_id", "ended_at", "due_at"),
         Index("ix_tasks_rotation", "rotation_id"),
         Index(
+            "ix_tasks_until",
+            "until_at",
+            sqlite_where=text("ended_at IS NULL AND until_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NULL AND until_at IS NOT NULL"),
+        ),
+        Index(
             "one_open_step",
             "account_id",
             unique=True,

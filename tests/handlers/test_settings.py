@@ -1,11 +1,17 @@
 """My Settings: `/rotate settings`, kept as it is chosen."""
 
 from pathlib import Path
+from typing import Any
 
-from storage.models import Tell, Way
+import trustme
+
+from bot.settings import Settings, SmtpTls
+from storage.models import Tell, Way, Wish
 from storage.profiles import find_profile
 from storage.wishes import wishes_of
 from tests.handlers.office import Office, open_office
+from tests.leaks import Leaks
+from tests.test_mail import serving
 
 
 def _told(office: Office, name: str) -> dict[int | None, tuple[str, str]]:
@@ -53,3 +59,29 @@ def test_nobody_hears_of_an_organization_that_is_not_theirs(office: Office) -> N
     office.deliver(forged)
     office.tina.until(lambda: True if office.audit("slack.refused") else None, "the refusal in the audit trail")
     assert set(_told(office, "tina")) == {None, office.organization("acme").id}
+
+
+def test_a_result_reaches_whoever_chose_e_mail_at_the_address_slack_knows_and_holds_no_password(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, trustme.CA(), SmtpTls.STARTTLS) as (server, there),
+        open_office(tmp_path, **_mail_settings(there)) as office,
+    ):
+        office.approve("alice.obrien")
+        with office.services.database.writing() as session:
+            session.add(Wish(operator=office.tina.id, way=Way.EMAIL))
+        with office.at_work():
+            office.tina.types("/rotate now alice.obrien", in_="#acme")
+            office.tina.modal("Rotate a password").submit()
+            office.tina.until(lambda: True if server.taken else None, "the letter")
+        [letter] = server.taken
+        assert letter["To"] == "tina@msp.test"
+        assert letter["Subject"] == "Rotated one password at Acme Dental"
+        account = office.domains["acme-ad"].account("alice.obrien")
+        leaks = Leaks()
+        leaks.knows("a password", account.password, *account.earlier)
+        assert leaks.found_in("the letter", letter.as_bytes()) == []
+        office.tina.does_not_see("Rotated one password in", in_="@rekey")
+
+
+def _mail_settings(there: Settings) -> dict[str, Any]:
+    return {name: getattr(there, name) for name in Settings.model_fields if name.startswith("smtp_")}

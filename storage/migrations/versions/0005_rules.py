@@ -39,6 +39,8 @@ def _rules_and_schedules() -> None:
         batch_op.add_column(sa.Column('changed_at', moment(), nullable=True))
     with op.batch_alter_table('tasks', schema=None) as batch_op:
         batch_op.add_column(sa.Column('until_at', moment(), nullable=True))
+    waiting = sa.text('ended_at IS NULL AND until_at IS NOT NULL')
+    op.create_index('ix_tasks_until', 'tasks', ['until_at'], unique=False, sqlite_where=waiting, postgresql_where=waiting)
 
     op.create_table('due_times',
     sa.Column('id', sa.Integer(), nullable=False),

@@ -6,7 +6,6 @@ settings allow; names are looked up once, judged by every address they have, and
 rather than the name, so that a second look-up cannot send it elsewhere.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from bot.directories.entra import Entra, EntraCredential, EntraSettings
 from bot.directories.entra.settings import HOSTS
 from bot.errors import BadInput, Refused, SealBroken, SignInRefused, Unreachable
 from bot.networks import addresses_of
+from bot.sealed_for import as_texts, what_changed
 from bot.settings import Network
 from bot.vaults.base import Vault
 from bot.vaults.itglue import ITGlue, ITGlueSettings
@@ -46,15 +46,6 @@ DirectoryFactory = Callable[[Connection], Directory]
 """Makes the connector of a kind that needs no credential, such as the practice directory."""
 
 _SEALED_FOR = "sealed_for"
-_WORDS = {
-    "ca": "CA",
-    "bind_dn": "sign-in name",
-    "tenant_id": "tenant",
-    "client_id": "app",
-    "login": "sign-in host",
-    "graph": "Graph host",
-    "base_url": "address",
-}
 
 
 def open_directory(
@@ -344,7 +335,7 @@ def credential_for(connection: Connection, keys: KeyRing) -> SecretStr:
         return keys.open(connection.credential, _place(connection, identity))
     except SealBroken as error:
         raise SealBroken(
-            f"The credential of {connection.name} does not open: {_what_changed(connection, identity)}. It was not "
+            f"The credential of {connection.name} does not open: {what_changed(connection.settings.get(_SEALED_FOR) or {}, identity)}. It was not "
             "used, and nothing was sent there. Put that back, or give the credential again with `rekey apply`."
         ) from error
 
@@ -369,37 +360,15 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 
 def _identity(connection: Connection) -> dict[str, str]:
     """What the credential may be used for, as texts people can compare; a CA by its fingerprint."""
-    identity, settings = {"kind": connection.kind}, settings_of(connection)
+    settings = settings_of(connection)
     if connection.kind == ENTRA:
         place = EntraSettings.parse(settings).place
         settings = {name: settings[name] for name in ("tenant_id", "client_id", "certificate") if settings.get(name)}
         settings |= {"login": place.login, "graph": place.graph, **({"ca": place.ca} if place.ca else {})}
     if connection.kind == ITGLUE:  # one key opens the whole account: whose records, and how many requests, is not of it
         settings = {"base_url": settings.get("base_url", "")}
-    for name, value in settings.items():
-        if name in ("ca", "certificate"):
-            identity[name] = "SHA-256 " + hashlib.sha256(str(value).encode()).hexdigest()
-        elif name == "servers":
-            identity[name] = ", ".join(_server_text(server) for server in value)
-        else:
-            identity[name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return identity
-
-
-def _server_text(server: Mapping[str, Any]) -> str:
-    name = f" as {server['tls_name']}" if server.get("tls_name") else ""
-    return f"{server['host']}:{server['port']}{name}"
+    return {"kind": connection.kind, **as_texts(settings)}
 
 
 def _place(connection: Connection, identity: Mapping[str, str]) -> tuple[str, ...]:
     return ("connector", connection.uid, connection.side, json.dumps(identity, sort_keys=True))
-
-
-def _what_changed(connection: Connection, identity: Mapping[str, str]) -> str:
-    before = connection.settings.get(_SEALED_FOR) or {}
-    changed = [
-        f"its {_WORDS.get(name, name)} changed from {before.get(name, 'nothing')} to {identity.get(name, 'nothing')}"
-        for name in sorted({*before, *identity})
-        if before.get(name) != identity.get(name)
-    ]
-    return " and ".join(changed) or "it was edited, or moved here from another connection"

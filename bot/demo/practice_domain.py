@@ -16,10 +16,11 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.demo.practice_clock import PracticeClock
 from bot.demo.practice_faults import FallibleServer
 from bot.errors import NotFound, PasswordRefused
 from bot.passwords import PasswordPolicy, name_parts, shortcomings, strictest
@@ -111,35 +112,6 @@ class PracticeAccount:
     changed: int = 0
     times_set: int = 1
     """How many passwords this account ever took from anybody, its first one included."""
-
-
-class PracticeClock:
-    """The directory's own clock: it may be ahead of ours or behind, jump, or stand still."""
-
-    def __init__(self, skew: timedelta = _NO_TIME) -> None:
-        self._skew = skew
-        self._stands_at: datetime | None = None
-        self._last = datetime.min.replace(tzinfo=UTC)
-
-    def now(self) -> datetime:
-        """Its present: no two readings are the same unless it stands still."""
-        if self._stands_at is None:
-            self._last = max(self._last + timedelta(microseconds=1), datetime.now(UTC) + self._skew)
-        return self._stands_at or self._last
-
-    def passes(self, time: timedelta) -> None:
-        """Let so much time go by at once."""
-        self._skew += time
-        if self._stands_at is not None:
-            self._stands_at += time
-
-    def stands_still(self) -> None:
-        """Show the same time from now on, until `runs`."""
-        self._stands_at = self.now()
-
-    def runs(self) -> None:
-        """Go on."""
-        self._stands_at = None
 
 
 class PracticeDomain(FallibleServer):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from bot.demo.practice_clock import PracticeClock
 from bot.demo.practice_directory import PracticeDirectory
-from bot.demo.practice_domain import PracticeClock, PracticeDomain, PracticePolicy
+from bot.demo.practice_domain import PracticeDomain, PracticePolicy
 from bot.demo.practice_faults import Fault, Hold, Slow
 from bot.directories.base import Level, Verdict
 from bot.errors import (

@@ -334,8 +334,9 @@ def credential_for(connection: Connection, keys: KeyRing) -> SecretStr:
     try:
         return keys.open(connection.credential, _place(connection, identity))
     except SealBroken as error:
+        why = what_changed(connection.settings.get(_SEALED_FOR) or {}, identity)
         raise SealBroken(
-            f"The credential of {connection.name} does not open: {what_changed(connection.settings.get(_SEALED_FOR) or {}, identity)}. It was not "
+            f"The credential of {connection.name} does not open: {why}. It was not "
             "used, and nothing was sent there. Put that back, or give the credential again with `rekey apply`."
         ) from error
 

@@ -161,7 +161,7 @@ def add_schedule(session: Session, rotation: Rotation, account: Account) -> None
             DueTime(organization_id=home, record_id=record, day="2026-11-22", due_at=AT, taken_at=AT),
             Postponement(organization_id=home, record_id=record, day="2026-11-22", until=AT, created_by="U1"),
             Exclusion(organization_id=home, record_id=record, created_by="U1"),
-            Timetable(organization_id=home, look_at=AT, since=AT, cadence="every 30", digest_hour=6),
+            Timetable(organization_id=home, look_at=AT, since=AT, cadence="every 30", timezone="Europe/Zürich"),
             DirectoryPolicies(
                 connection_id=account.connection_id, policies=[{"length": 12}], trouble="Größe unbekannt."
             ),

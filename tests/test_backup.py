@@ -204,9 +204,7 @@ def add_slack(session: Session, safe: Safe, rotation: Rotation, account: Account
     session.flush()
     session.add_all(
         [
-            Profile(
-                operator="U1", step_up=safe.keys.seal(SecretStr("totp"), ("step-up", "U1")), timezone="Europe/Zürich"
-            ),
+            Profile(operator="U1", step_up=safe.keys.seal(SecretStr("totp"), ("step-up", "U1")), digest_hour=6),
             RequestRotation(
                 request_id=request.id, rotation_id=rotation.id, approval_id=approval.id, agreed=[account.id]
             ),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from bot.errors import BadInput
-from bot.passwords import PasswordPolicy, generate, shortcomings
+from bot.passwords import AMBIGUOUS, SYMBOLS, PasswordPolicy, generate, shortcomings
 from bot.rules import FEWEST_WORDS, at_least_as_strict, checked, policy_of, rule_for, set_global_rule
 from storage.database import Database
 from storage.models import Organization, Rule
@@ -113,6 +113,22 @@ def test_what_no_rule_may_say_is_refused_by_field(wrong: dict[str, object], sent
 def test_every_rule_that_is_accepted_can_be_met(given_values: dict[str, object]) -> None:
     policy = policy_of(Rule(scope=GLOBAL, **checked(given_values)))
     assert shortcomings(generate(policy).get_secret_value(), policy) == []
+
+
+@given(values, some.text(alphabet=SYMBOLS, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_only_the_symbols_a_rule_allows_are_used_and_one_that_leaves_none_is_refused(
+    given_values: dict[str, object], symbols: str
+) -> None:
+    usable = set(symbols) - (set(AMBIGUOUS) if given_values.get("unambiguous", True) else set())
+    if not usable and given_values.get("symbol", True):
+        with pytest.raises(BadInput, match=r"rule\.symbols: "):
+            checked({**given_values, "symbols": symbols})
+        return
+    rule = Rule(scope=GLOBAL, **checked({**given_values, "symbols": symbols}))
+    password = generate(policy_of(rule)).get_secret_value()
+    assert {each for each in password if not each.isalnum()} <= set(symbols)
+    assert shortcomings(f"{password}~" if "~" not in symbols else "", policy_of(rule)) != []
 
 
 @pytest.mark.parametrize(

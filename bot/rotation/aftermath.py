@@ -22,7 +22,7 @@ from bot.rotation.requests import (
 )
 from bot.settings import Settings
 from storage.approvals import find_waiting
-from storage.models import ApprovalState, Organization, Request, RequestState, Rotation, now
+from storage.models import SCHEDULE, ApprovalState, Organization, Request, RequestState, Rotation, now
 from storage.notices import ROTATION, reopen, touch
 from storage.requests import OPEN, Link, failed_records, get_request, link_rotations, not_begun, rotation_ids
 from storage.results import note_moved
@@ -101,7 +101,8 @@ def retry(
         return Retried(0, 0, first=kept.changed_by or kept.requested_by)
     example = session.get(Rotation, like) if like is not None else None
     records = failed_records(session, kept.id, example)
-    previews = previews_of(session, operator, kept, [(organization, record) for record in records])
+    by_name = kept.by_name or kept.requested_by == SCHEDULE  # whoever presses sees whom it concerns
+    previews = previews_of(session, operator, kept, [(organization, record) for record in records], by_name=by_name)
     going = [each for each in previews if each.intent in GOING]
     alone: list[Preview] = []
     guarded: list[Preview] = []
@@ -112,7 +113,7 @@ def retry(
     if alone:
         kept.state, kept.ended_at = RequestState.UNDER_WAY, None
         session.add(kept)
-        rotations = request(session, trail, operator, alone, by_name=kept.by_name, sign_out=kept.sign_out)
+        rotations = request(session, trail, operator, alone, by_name=by_name, sign_out=kept.sign_out)
         link_rotations(session, kept.id, [Link(each) for each in rotations])
         reopen(session, ROTATION, kept.id)
     apart = _ask_apart(session, trail, settings, operator, organization, kept, guarded) if guarded else None
@@ -141,7 +142,7 @@ def _ask_apart(
     apart = Request(
         organization_id=organization.id,
         requested_by=operator.key,
-        by_name=kept.by_name,
+        by_name=kept.by_name or kept.requested_by == SCHEDULE,
         record_ids=[each.record.id for each in guarded],
         restores=kept.restores,
         vault_only=kept.vault_only,

@@ -240,7 +240,7 @@ def as_it_stands(session: Session, settings: Settings, operator: Operator, kept:
         for record_id in kept.record_ids
         if record_id in found and found[record_id].organization_id == organization.id
     ]
-    previews = tuple(previews_of(session, operator, kept, records))
+    previews = tuple(previews_of(session, operator, kept, records, by_name=kept.by_name))
     started = confirmed_since(session, operator.key, now() - _HOUR)
     return Draft(
         request=kept,
@@ -252,11 +252,16 @@ def as_it_stands(session: Session, settings: Settings, operator: Operator, kept:
 
 
 def previews_of(
-    session: Session, operator: Operator, kept: Request, records: Sequence[tuple[Organization, Record]]
+    session: Session,
+    operator: Operator,
+    kept: Request,
+    records: Sequence[tuple[Organization, Record]],
+    *,
+    by_name: bool,
 ) -> list[Preview]:
     """What this request would do to these of its records."""
     if kept.restores is None:
-        return preview(session, operator, records, by_name=kept.by_name)
+        return preview(session, operator, records, by_name=by_name)
     restore = Restore(kept.restores, kept.vault_only)
     return [restoring.preview(session, operator, organization, record, restore) for organization, record in records]
 

@@ -231,15 +231,16 @@ def test_a_button_of_another_version_is_answered(office: Office, card: Card) -> 
 
 
 def test_the_same_delivery_does_nothing_twice(office: Office) -> None:
-    home = office.tina.opens_home()
-    home.fill("profile.tell", "Nothing")
-    office.alice.until(lambda: True if office.audit("profile.told") else None, "the settings kept")
+    office.tina.types("/rotate settings", in_="#acme")
+    window = office.tina.modal("My settings").says("Daily digest")
+    window.fill("digest.choose:hour", "At 06:00")
+    office.alice.until(lambda: True if office.audit("digest.chosen") else None, "the settings kept")
     again = office.last("block_actions")
-    home.fill("profile.tell", "Failures only")
-    office.alice.until(lambda: True if len(office.audit("profile.told")) == 2 else None, "the settings kept")
+    window.fill("digest.choose:hour", "At 07:00")
+    office.alice.until(lambda: True if len(office.audit("digest.chosen")) == 2 else None, "the settings kept")
     for _ in range(3):
         assert office.deliver(again).status == 200
-    assert len(office.audit("profile.told")) == 2
+    assert len(office.audit("digest.chosen")) == 2
 
 
 # ---- when something breaks -------------------------------------------------------------------------------------------

@@ -10,14 +10,17 @@ from sqlmodel import select
 from bot.demo.practice_faults import Fault
 from bot.errors import BadInput, NotPermitted
 from bot.permissions import Operator
+from bot.rotation.aftermath import retry
 from bot.rotation.scheduled import keep_time
 from bot.rotation.timetable import forecast, leave_out, put_off
 from bot.rules import change_rule, remove_rule, rule_for, scheduled_tiers, set_rule
+from bot.settings import Settings
 from storage.models import (
     SCHEDULE,
     Account,
     AuditEvent,
     DueTime,
+    Grant,
     Lane,
     Match,
     Notice,
@@ -139,6 +142,24 @@ def test_a_refusal_is_told_once_and_not_tried_again_until_the_next_due_time(acme
     assert [each.state for each in rows(acme, Rotation)] == [RotationState.REFUSED]
     ticks(acme, now() + 31 * DAY)
     assert len(rows(acme, Rotation)) == 2
+
+
+def test_what_failed_by_the_schedule_is_tried_again_by_whoever_presses_the_button(acme: World) -> None:
+    [ann] = approved(acme, "ann")
+    with acme.database.writing() as session:
+        session.get_one(Organization, acme.organization.id).bulk = []
+        session.add(Grant(operator=TINA.key, role=Role.TECHNICIAN))
+    acme.domains["acme"].account("ann").resettable = False
+    rule(acme)
+    ticks(acme)
+    acme.drains()
+    acme.domains["acme"].account("ann").resettable = True
+    [request] = rows(acme, Request)
+    with acme.database.writing() as session:
+        assert retry(session, acme.trail, Settings(), TINA, request.id, request.version).started == 1
+    acme.drains_until_ended(ann)
+    assert acme.status(ann)[0].status is Status.SUCCESSFUL
+    assert [each.requested_by for each in rows(acme, Rotation)] == [SCHEDULE, TINA.key]
 
 
 def test_an_open_rotation_is_joined(acme: World) -> None:

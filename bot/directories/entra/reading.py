@@ -18,6 +18,7 @@ from bot.directories.entra import tiers as who
 from bot.directories.entra.accounts import SELECT, TRACKED, User, moment, seen
 from bot.directories.entra.diagnostics import READ_USERS, read_failed
 from bot.directories.entra.graph import Graph
+from bot.directories.entra.standing import POLICY
 from bot.directories.entra.tiers import Tiers
 from bot.directories.entra.tokens import Token
 from bot.http_session import Reply
@@ -82,7 +83,7 @@ def _everything(graph: Graph) -> tuple[Changes, Tiers]:
     )
     graph.expect(users, READ_USERS, _WHOM)
     listed = _Listing(graph, tiers, token).all(users)
-    return Changes(listed, cursor.text(), complete=True, domain_names=tiers.domains), tiers
+    return Changes(listed, cursor.text(), complete=True, domain_names=tiers.domains, policies=(POLICY,)), tiers
 
 
 def _since(graph: Graph, before: _Cursor) -> tuple[Changes, Tiers] | None:
@@ -107,7 +108,10 @@ def _since(graph: Graph, before: _Cursor) -> tuple[Changes, Tiers] | None:
     # Somebody may be gone who was never a user: a group or an application that held a role.
     removed = tuple(sorted(gone | listing.missing))
     cursor = _Cursor(before.tenant, graph.relative(link), before.read_at, marks)
-    return Changes(accounts, cursor.text(), complete=False, removed=removed, domain_names=tiers.domains), tiers
+    found = Changes(
+        accounts, cursor.text(), complete=False, removed=removed, domain_names=tiers.domains, policies=(POLICY,)
+    )
+    return found, tiers
 
 
 def _named(graph: Graph, first: Reply) -> tuple[set[str], set[str], str | None]:

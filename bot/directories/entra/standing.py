@@ -1,5 +1,7 @@
 """What holds for one account right now."""
 
+from dataclasses import replace
+
 from bot.directories.base import Standing
 from bot.directories.entra.accounts import User, guard_of, is_synced, set_at, split_name, tier_of, upn
 from bot.directories.entra.diagnostics import (
@@ -14,7 +16,9 @@ from bot.directories.entra.tiers import Tiers
 from bot.directories.entra.tokens import Token
 from bot.passwords import PasswordPolicy, name_parts
 
-_POLICY = "Entra ID's own: at least 8 characters, three of upper case, lower case, digits and symbols; no banned words."
+_SAYS = "Entra ID's own: at least 8 characters, three of upper case, lower case, digits and symbols; no banned words."
+POLICY = PasswordPolicy(length=8, classes=3, sources=(_SAYS,))
+"""What every tenant demands of a password (Microsoft Entra, concept-sspr-policy); its banned words are nowhere to read."""
 _NAME = 4
 """Names shorter than so many characters are not looked for in a password."""
 
@@ -35,7 +39,7 @@ def standing(graph: Graph, user: User, tiers: Tiers) -> Standing:
         tier=tier_of(user, tiers),
         username=local,
         password_set_at=set_at(user),
-        policy=PasswordPolicy(length=8, classes=3, forbidden=tuple(sorted(forbidden)), sources=(_POLICY,)),
+        policy=replace(POLICY, forbidden=tuple(sorted(forbidden))),
         synced=guard is not None and guard.synced and is_synced(user),
         cause=guard.cause if guard else "",
         mend=guard.mend if guard else "",

@@ -23,7 +23,7 @@ several is checked in every directory before anything is staged; its accounts ar
 those that can be put back first. Any look that finds a password which is neither ours nor older ends in `unknown`, and
 the rotation `stuck`.
 
-`recording` is there where the vault is an outside system: every directory holds the new password, and the vault is next.
+`recording` is there where the vault is an outside system: every directory holds the new password, the vault is next.
 Its task has states of its own, drawn in `recording`; from here on nothing is put back, whatever the vault says. A
 rotation that restores has an earlier password instead of a new one; one in the vault only has no steps at all.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -11,6 +10,8 @@ from bot.errors import NotFound
 from bot.findings import Level
 from bot.vaults.base import NewRecord, RecordChanges, SeenRecord, Vault
 from storage.database import Database
+from storage.models import new_uid
+from storage.revisions import Safe
 from tests.contracts.vaults import EmbeddedWorld, ITGlueWorld, VaultWorld, emptied, running_itglue
 from tests.storage.worlds import new_safe
 
@@ -23,15 +24,21 @@ def itglue_server() -> Iterator[object]:
         yield server
 
 
-@pytest.fixture(params=["embedded", "itglue"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VaultWorld]:
-    if request.param == "itglue":
-        yield ITGlueWorld(emptied(request.getfixturevalue("itglue_server")))
-        return
-    database = Database(f"sqlite:///{tmp_path}/rekey.db")
+@pytest.fixture(scope="module")
+def rekeys_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Safe]]:
+    """A database and its safe; each test has an organization of its own in it."""
+    folder = tmp_path_factory.mktemp("embedded")
+    database = Database(f"sqlite:///{folder}/rekey.db")
     database.migrate()
-    yield EmbeddedWorld(database, new_safe(tmp_path)[0])
+    yield database, new_safe(folder)[0]
     database.dispose()
+
+
+@pytest.fixture(params=["embedded", "itglue"])
+def world(request: pytest.FixtureRequest) -> VaultWorld:
+    if request.param == "itglue":
+        return ITGlueWorld(emptied(request.getfixturevalue("itglue_server")))
+    return EmbeddedWorld(*request.getfixturevalue("rekeys_own"))
 
 
 @pytest.fixture
@@ -65,8 +72,9 @@ def test_names_as_people_have_them_are_listed_written_and_made(world: VaultWorld
     assert listed(vault.records(None))[record].name == name
     vault.write(record, OURS)
     assert world.holds(record) == OURS.get_secret_value()
-    made = vault.create(NewRecord(name, name, "mark-of-a-test"))
-    assert vault.create(NewRecord(name, name, "mark-of-a-test")).external_id == made.external_id != record
+    wanted = NewRecord(name, name, new_uid())
+    made = vault.create(wanted)
+    assert vault.create(wanted).external_id == made.external_id != record
 
 
 def test_what_was_archived_is_left_out(world: VaultWorld, vault: Vault) -> None:
@@ -121,7 +129,7 @@ def test_writing_the_same_again_is_safe(world: VaultWorld, vault: Vault) -> None
 
 
 def test_a_record_is_made_once_however_often_it_is_asked_for(world: VaultWorld, vault: Vault) -> None:
-    wanted = NewRecord("CORP\\bob", "CORP\\bob", "mark-of-bob", "https://corp.example.test")
+    wanted = NewRecord("CORP\\bob", "CORP\\bob", new_uid(), "https://corp.example.test")
     made = vault.create(wanted)
     assert world.holds(made.external_id) is None
     again = vault.create(wanted, OURS)
@@ -132,7 +140,7 @@ def test_a_record_is_made_once_however_often_it_is_asked_for(world: VaultWorld, 
 
 def test_another_one_of_that_name_is_not_taken_for_ours(world: VaultWorld, vault: Vault) -> None:
     theirs = world.add("CORP\\bob", THEIRS, "CORP\\bob")
-    made = vault.create(NewRecord("CORP\\bob", "CORP\\bob", "mark-of-bob"), OURS)
+    made = vault.create(NewRecord("CORP\\bob", "CORP\\bob", new_uid()), OURS)
     assert made.external_id != theirs
     assert world.holds(theirs) == THEIRS
 

@@ -14,7 +14,7 @@ from bot.vaults.embedded import EmbeddedVault
 from bot.vaults.itglue import ITGlue, ITGlueSettings
 from bot.vaults.itglue.share import Share
 from storage.database import Database
-from storage.models import Record, RevisionState, now
+from storage.models import Record, RevisionState, new_uid, now
 from storage.records import find_record, new_record
 from storage.revisions import Draft, Safe, add_revisions, find_revision, open_revision
 from tests.storage.worlds import Place, new_place
@@ -47,7 +47,7 @@ class EmbeddedWorld:
     def __init__(self, database: Database, safe: Safe) -> None:
         self._database, self._safe = database, safe
         with database.writing() as session:
-            self._place: Place = new_place(session)
+            self._place: Place = new_place(session, f"Acme {new_uid()}")
 
     def connect(self) -> EmbeddedVault:
         return EmbeddedVault(self._database, self._safe, self._place.vault.id)

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from sqlmodel import Session
 
 import handlers
-from bot import credential_ends, digest, stuck
+from bot import credential_ends, digest, discovery, stuck
 from bot.audit import Trail
 from bot.connections import DirectoryFactory, connect, open_directory, open_vault
 from bot.errors import BadInput, SchemaProblem
@@ -155,6 +155,7 @@ def _chores(services: Services, session: Session) -> None:
     watching.look_after(session, services.safe, services.trail, now())
     stuck.look_after(session, services.settings, now())
     end_the_rest(session)
+    discovery.look_after(session, now())
     credential_ends.look_after(session, services.trail, services.settings.administrators, now())
     forget_interactions(session, now() - _REPEATS)
 

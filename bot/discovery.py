@@ -7,7 +7,7 @@ starts from the same place and finds again what was taken in already.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from storage.accounts import (
     mark_removed,
     present_object_ids,
 )
-from storage.connections import connections_of, get_connection, outside_connections
+from storage.connections import connections_of, get_connection, outside_connections, unread_connections
 from storage.database import Database
 from storage.lanes import retry_now
 from storage.matches import approved_matches, count_suggested, forget_undecided
@@ -64,6 +64,18 @@ class SyncResult:
     """Accounts whose match is suggested and waits for somebody to approve it."""
     notes: tuple[str, ...] = ()
     """What somebody should know, each in a sentence: approved accounts that are gone."""
+
+
+_DAILY = timedelta(days=1)
+
+
+def look_after(session: Session, at: datetime) -> None:
+    """Have every directory, and every vault outside, read again that nobody had read for a day.
+
+    Truth is the rows: whoever does this twice asks once, and a system that is away is asked once a day.
+    """
+    for connection in unread_connections(session, at - _DAILY):
+        request_sync(session, connection)
 
 
 def sync(

@@ -9,7 +9,7 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from bot.errors import RowNotFound
-from storage.models import Connection, Lane, Organization
+from storage.models import Connection, Lane, Organization, Task, TaskKind
 
 Side = Literal["directory", "vault"]
 
@@ -50,6 +50,20 @@ def outside_connections(
     """Every connection that leads outside and so has a lane: directories, and vaults that are not our own database."""
     found = connections_of(session, None, organization_ids)
     return [(organization, each) for organization, each in found if each.kind != EMBEDDED]
+
+
+def unread_connections(session: Session, before: datetime) -> list[Connection]:
+    """Connections that lead outside and were neither read nor asked to be since then; those switched off left out."""
+    asked = select(Task.id).where(
+        Task.connection_id == Connection.id, Task.kind == TaskKind.SYNC, col(Task.created_at) >= before
+    )
+    query = select(Connection).where(
+        Connection.kind != EMBEDDED,
+        col(Connection.off_at).is_(None),
+        or_(col(Connection.synced_at).is_(None), col(Connection.synced_at) < before),
+        ~asked.exists(),
+    )
+    return list(session.exec(query.order_by(col(Connection.id))))
 
 
 def add_connections(session: Session, connections: Sequence[Connection]) -> None:

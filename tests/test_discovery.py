@@ -2,25 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
+from sqlmodel import select
 
 from bot.audit import Trail
 from bot.demo.practice_directory import PracticeDirectory
 from bot.demo.practice_domain import PracticeDomain, PracticePolicy
 from bot.directories.base import Changes, SeenAccount
-from bot.discovery import SyncResult, sync
+from bot.discovery import SyncResult, look_after, sync
 from bot.errors import NoAnswer, Refused
 from bot.matching import review
 from bot.passwords import PasswordPolicy
 from storage.accounts import accounts_of, get_account
 from storage.connections import get_connection
 from storage.database import Database
-from storage.models import Account, MatchState, Organization, Tier
+from storage.models import Account, MatchState, Organization, Task, TaskKind, Tier, now
 from storage.policies import policies_shown
 from storage.revisions import Safe
 from tests.matching.worlds import ADMINISTRATOR, World, new_world
@@ -95,6 +96,28 @@ def test_what_a_directory_demands_of_passwords_is_known_after_reading_it(world: 
     assert (connection.side, shown.trouble) == ("directory", "")
     found = [PasswordPolicy.from_json(each) for each in shown.policies]
     assert [(each.length, each.classes, each.forbidden) for each in found] == [(14, 3, ()), (25, 0, ())]
+
+
+def test_what_nobody_had_read_for_a_day_is_read_again_once_a_day(world: World, domain: PracticeDomain) -> None:
+    read(world, domain)
+    corp = world.directories["CORP"].id
+
+    def asked(at: datetime) -> int:
+        with world.database.writing() as session:
+            look_after(session, at)
+            tasks = session.exec(select(Task).where(Task.connection_id == corp, Task.kind == TaskKind.SYNC)).all()
+            for task in tasks:  # it is away: the task ends, and nothing was read
+                task.ended_at = now()
+                session.add(task)
+            return len(tasks)
+
+    assert asked(now()) == 0
+    tomorrow = now() + timedelta(days=1, minutes=1)
+    assert [asked(tomorrow - timedelta(hours=1)), asked(tomorrow)] == [0, 1]
+    with world.database.writing() as session:
+        for task in session.exec(select(Task).where(Task.kind == TaskKind.SYNC)):
+            task.created_at = tomorrow
+    assert [asked(tomorrow + timedelta(hours=23)), asked(tomorrow + timedelta(hours=25))] == [1, 2]
 
 
 def test_a_second_sync_without_changes_changes_nothing(world: World, domain: PracticeDomain) -> None:

@@ -18,7 +18,7 @@ from bot.passwords import PasswordPolicy, name_parts
 
 _SAYS = "Entra ID's own: at least 8 characters, three of upper case, lower case, digits and symbols; no banned words."
 POLICY = PasswordPolicy(length=8, classes=3, sources=(_SAYS,))
-"""What every tenant demands of a password (Microsoft Entra, concept-sspr-policy); its banned words are nowhere to read."""
+"""What every tenant demands of a password (Microsoft Entra, concept-sspr-policy). Banned words are nowhere to read."""
 _NAME = 4
 """Names shorter than so many characters are not looked for in a password."""
 

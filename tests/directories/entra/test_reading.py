@@ -45,6 +45,15 @@ def test_a_listing_takes_a_request_for_each_999_users_and_one_more_and_ten_chang
     assert len(office.requests()) - before <= 3
 
 
+def test_what_a_tenant_demands_of_passwords_is_shown_to_be_held_against_the_rule(office: Office, entra: Entra) -> None:
+    office.tenant.user("anna")
+    everything = entra.accounts(None)
+    list(everything.accounts)
+    for changes in (everything, entra.accounts(everything.cursor)):
+        (policy,) = changes.policies
+        assert (policy.length, policy.classes, changes.policies_trouble) == (8, 3, "")
+
+
 # ---- what changed ----------------------------------------------------------------------------------------------------
 
 

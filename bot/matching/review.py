@@ -24,7 +24,7 @@ from bot.vaults import embedded
 from storage.connections import EMBEDDED, connections_of
 from storage.lanes import wake
 from storage.matches import UNDECIDED, MatchRow, forget_undecided, get_matches, holders, match_ids
-from storage.models import Connection, Match, MatchState, Record, RotationState, Tier, now
+from storage.models import Account, Connection, Match, MatchState, Record, RotationState, Tier, now
 from storage.notices import MATCH_REVIEW, touch
 from storage.persons import persons_of
 from storage.portions import portions
@@ -262,8 +262,9 @@ class _Sitting:
             match.state, match.record_id = state, record.id if record else None
             match.decided_by, match.decided_at, match.version = self.operator.key, now(), match.version + 1
             lines.append(self._line(row, record or row.record))
-            guard = f"It will not be rotated for now: {row.account.guard}" if row.account.guard and record else ""
-            self._outcomes[match_id] = Outcome(match_id, True, f"{note} {guard}".strip())
+            self._outcomes[match_id] = Outcome(
+                match_id, True, f"{note} {_kept_from(row.account) if record else ''}".strip()
+            )
             if not as_suggested:  # nobody else claims what was suggested, so that concerns nobody else
                 names = names_of(row.account.username_key, row.account.upn_key, row.account.mail_key)
                 names |= {each.username_key for each in (record, row.record) if each}
@@ -292,6 +293,15 @@ class _Sitting:
             result="refused" if refused else "ok",
             details=details,
         )
+
+
+def _kept_from(account: Account) -> str:
+    """Why an approved account is not written for now, in a sentence; empty where it is."""
+    if account.guard is None:
+        return ""
+    if account.synced and account.person is not None:
+        return "It is rotated in its Active Directory, and followed here."
+    return f"It will not be rotated for now: {account.guard}"
 
 
 class _Places:

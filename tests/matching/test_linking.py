@@ -170,3 +170,14 @@ def test_the_second_account_of_one_person_takes_no_administrator(world: World) -
             match_id = world.match(username).id
             [outcome] = review.choose(session, world.trail, technician, [match_id], record)
             assert outcome.done is allowed, outcome.reason
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_approving_a_synced_account_says_whether_its_active_directory_rotates_it(world: World, linked: bool) -> None:
+    record = world.records("jane")[0]
+    says = "It is synced: its password is set elsewhere."
+    world.accounts("LAB\\jane", immutable_id=ID, person=ID if linked else None, synced=True, guard=says)
+    with world.database.writing() as session:
+        [outcome] = review.choose(session, world.trail, ADMINISTRATOR, [world.match("LAB\\jane").id], record)
+    followed = "It is rotated in its Active Directory, and followed here."
+    assert outcome.reason == (followed if linked else f"It will not be rotated for now: {says}")

@@ -111,7 +111,7 @@ def _directory(each: DirectoryShown) -> list[Block]:
     buttons = [parts.button(f"What is left of {name}…", CHECK, value)] if is_tenant else []
     if each.signs_in:
         buttons.append(parts.button(f"Change {name}…" if is_tenant else f"New credential for {name}", EDIT, value))
-    if each.signs_in and not is_tenant:
+    if not is_tenant:
         buttons.append(parts.button(f"Own account of {name}…", OWN_ACCOUNT, value))
     if each.off_at is not None:
         buttons.append(parts.button(f"Switch {name} on", ids.SWITCH_ON, value, style="primary"))

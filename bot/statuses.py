@@ -40,17 +40,22 @@ MEANINGS = (
         (
             Cause(
                 ("unknown-host", "no-address", "no-route", "no-connection", "closed", "closed-port", "no-answer",
-                 "lost-reply", "tls-handshake", "too-late", "itglue-down", "read-only-server", "Unreachable",
-                 "NoAnswer"),
+                 "lost-reply", "tls-handshake", "too-late", "itglue-down", "read-only-server", "graph-away",
+                 "not-graph", "Unreachable", "NoAnswer"),
                 "The directory or vault cannot be reached, or did not answer. It is looked at again, at the latest "
                 "every 15 minutes; what may have been written is looked up before anything else is done.",
                 "Nothing, if it comes back. Else see that it runs and that no firewall is in between: `/rotate "
                 "doctor`.",
             ),
             Cause(
-                ("busy", "throttled", "itglue-throttled", "itglue-share", "Throttled"),
-                "The system slows us down, or Rekey's share of its limit is used up.",
+                ("busy", "throttled", "itglue-throttled", "itglue-share", "own-pace", "batch", "Throttled"),
+                "The system slows us down, or Rekey keeps below its limit, or to its own share of it.",
                 "Nothing: it goes on as fast as it may. `share` in the world file is Rekey's part of IT Glue's limit.",
+            ),
+            Cause(
+                ("not-propagated",),
+                "The tenant was given consent a moment ago, and not all of Microsoft has heard of it yet.",
+                "Nothing: it is asked again with a new token within minutes.",
             ),
             Cause(
                 ("recording",),
@@ -137,10 +142,15 @@ MEANINGS = (
         (
             Cause(
                 ("sign-in-*", "no-credential", "connection", "SignInRefused", "itglue-key", "itglue-forbidden",
-                 "itglue-401", "itglue-403"),
+                 "itglue-401", "itglue-403", "token-refused", "bad-key"),
                 "Our own sign-in was refused: a wrong, expired or paused credential or key, or an address that is not "
                 "let in. Work towards that system stopped, so as not to lock our account.",
                 "Give the credential again (`rekey apply`), or let the key and this machine's address in; then retry.",
+            ),
+            Cause(
+                ("conditional-access",),
+                "A Conditional Access policy of the tenant stands against Rekey's app.",
+                "Leave the app out of that policy, or let this machine's address in; then retry.",
             ),
             Cause(
                 ("certificate-*", "not-encrypted", "CertificateRefused"),
@@ -148,7 +158,7 @@ MEANINGS = (
                 "`/rotate doctor` explains the certificate: give the right CA, or renew what the server shows.",
             ),
             Cause(
-                ("right-read", "right-reset", "RightMissing", "directory-empty", "vault-empty"),
+                ("right-read", "right-reset", "RightMissing", "denied", "directory-empty", "vault-empty"),
                 "Our account lacks a right it needs.",
                 "Grant it; the reason names it. Then retry.",
             ),
@@ -169,7 +179,8 @@ MEANINGS = (
             ),
             Cause(
                 ("outside-networks", "strange-host", "other-origin", "redirect", "bad-header", "not-json", "too-large",
-                 "not-a-domain-controller", "itglue-organization", "itglue-answer", "itglue-vault-id"),
+                 "not-a-domain-controller", "other-cloud", "itglue-organization", "itglue-answer",
+                 "itglue-vault-id"),
                 "The address leads somewhere Rekey may not go, or something else answers there.",
                 "Correct the connection in the world file; `REKEY_DIRECTORY_NETWORKS` and `REKEY_EXTRA_HOSTS` say "
                 "where Rekey may go.",
@@ -185,6 +196,12 @@ MEANINGS = (
                 ("right-reset-administrator", "AdminNotPermitted"),
                 "The directory does not let Rekey's account reset administrators.",
                 "Leave administrators' accounts out, or connect with an account that may reset them.",
+            ),
+            Cause(
+                ("role-administrator", "restricted-unit"),
+                "In Microsoft 365 our role does not reach this administrator, or this administrative unit.",
+                "Give Rekey's app Privileged Authentication Administrator (in that unit, where it is a restricted "
+                "one), or leave such accounts out.",
             ),
             Cause(
                 ("operator-not-permitted",),
@@ -208,9 +225,10 @@ MEANINGS = (
         "Our role or consent is missing in that tenant. No password was touched.",
         (
             Cause(
-                ("TenantNotPermitted",),
-                "The tenant has not consented to Rekey, or its role there was taken away.",
-                "Have an administrator of that tenant consent, and give Rekey's role back.",
+                ("TenantNotPermitted", "tenant-*", "permission-*", "role-missing"),
+                "The tenant has not consented to Rekey or to a permission it needs, or its role there is missing.",
+                "Have an administrator of that tenant consent, and give Rekey's app its role: `/rotate setup` has the "
+                "links.",
             ),
         ),
     ),
@@ -242,6 +260,17 @@ MEANINGS = (
                 ("consent-withdrawn",),
                 "The match was taken back meanwhile.",
                 "Approve it again, then rotate again.",
+            ),
+            Cause(
+                ("synced", "federated", "synced-no-longer"),
+                "The password of this cloud account is set elsewhere: in the Active Directory it is synchronized from, "
+                "or with the provider it is federated with.",
+                "Connect that Active Directory and match the account there: the cloud follows by itself.",
+            ),
+            Cause(
+                ("no-unlock", "sign-out-not-offered"),
+                "The directory offers no such thing.",
+                "Nothing: Microsoft lifts its lockouts by itself, and a domain ends sessions when their tickets end.",
             ),
             Cause(
                 ("It *", "not-permitted"),

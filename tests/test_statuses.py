@@ -13,7 +13,15 @@ from bot.statuses import MEANINGS, as_markdown, causes_of, find_meaning
 from storage.models import Status
 
 ROOT = Path(__file__).parents[1]
-ELSEWHERE = ("bot/demo", "bot/slack.py", "bot/socket_mode.py", "bot/doctor.py", "bot/credentials.py", "bot/notices.py")
+ELSEWHERE = (
+    "bot/demo",
+    "bot/slack.py",
+    "bot/socket_mode.py",
+    "bot/doctor.py",
+    "bot/credentials.py",
+    "bot/notices.py",
+    "bot/smtp.py",
+)
 """What is refused there never becomes the status of a record."""
 REFUSALS = {"_refusal", "_account_refusal"}
 

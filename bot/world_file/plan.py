@@ -40,8 +40,6 @@ from storage.switches import keep_off_everywhere, keep_on_everywhere, off_everyw
 
 _BY = "rekey apply"
 
-_BY = "the world file"
-
 
 @dataclass(frozen=True, slots=True)
 class NewDirectory:

@@ -330,7 +330,7 @@ def test_rekeys_own_account_is_matched_in_the_settings_of_its_directory(office: 
         name = session.exec(select(Record).where(Record.organization_id == acme.id)).all()[-1].name
 
     office.alice.types("/rotate setup", in_="#acme")
-    office.alice.modal("Set up").press("Own account of acme-ad …")
+    office.alice.modal("Set up").press("Own account of acme-ad…")
     form = office.alice.modal("Rekey's own account").says("by its name alone")
     form.fill("Its record", "no such record").submit()
     assert "No record is called that" in form.error("Its record")

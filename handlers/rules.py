@@ -20,6 +20,7 @@ from bot.strictness import Held, hold_against, raised
 from handlers.context import Asked
 from handlers.errors import WrongFields
 from handlers.people import Refusal
+from handlers.redrawing import Redraws
 from handlers.rotate_command import Word
 from storage.models import Organization, Rule
 from storage.organizations import get_organization, organizations
@@ -32,6 +33,7 @@ _NEW = re.compile(rf"^{re.escape(drawing.NEW)}(:here)?$")
 _LIVE = re.compile(rf"^({re.escape(rule_form.LIVE)}:[a-z_]+|at)$")
 _FIELD = re.compile(r"\Arule\.([a-z_]+): (.*)\Z", re.DOTALL)
 _EVERYBODY = "The rule for everybody"
+_REDRAWS = Redraws()
 
 
 def register(app: App, _services: Services) -> None:
@@ -190,7 +192,8 @@ def _redraw(asked: Asked, entered: rule_form.Entered, *, fresh: bool = False, to
         policy, held = _leads_to(session, organization, entered)
     memo = {**asked.memo, "fresh": int(str(asked.memo.get("fresh") or 0)) + fresh}
     view = rule_form.form(_name(organization), entered, policy, held, memo, told=told)
-    asked.client.views_update(view_id=asked.view["id"], view=view)
+    window, acted_at = str(asked.view["id"]), float(asked.action.get("action_ts") or 0)
+    _REDRAWS.draw(window, acted_at, lambda: asked.client.views_update(view_id=window, view=view))
 
 
 def _leads_to(

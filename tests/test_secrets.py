@@ -149,7 +149,7 @@ def _an_eventful_evening(world: World, sightings: Sightings) -> dict[str, Status
     return {stands.record.name: stands.status for stands in world.status(*records.values())}
 
 
-@pytest.mark.parametrize(("kind", "style"), zip(KINDS, ["console", "json"], strict=True))
+@pytest.mark.parametrize(("kind", "style"), list(zip(KINDS, ["console", "json"], strict=True)))
 def test_rotations_at_debug_level_write_no_secret_whatever_happens(
     kind: str,
     style: str,
